@@ -1,0 +1,5 @@
+module github.com/traefikchips/traefik-chips
+
+go 1.22
+
+require github.com/traefik/paerser v0.2.2

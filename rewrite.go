@@ -1,0 +1,142 @@
+package chips
+
+import (
+	"fmt"
+	"log"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxNames is the number of cookie names whose change is logged.
+	maxNames = 64
+
+	// maxRemembered is the number of results that are kept. Nodes send a few
+	// kinds of lines that differ in the cookie's value alone.
+	maxRemembered = 128
+
+	// maxKey is the length in octets over which a line is not remembered.
+	maxKey = 512
+)
+
+// rewriter applies a policy to the Set-Cookie lines of one router's responses.
+// It is safe for concurrent use.
+type rewriter struct {
+	policy *policy
+	name   string // the middleware's, for the log
+
+	// What the policy makes of a line depends on the cookie's name and
+	// attributes, not on its value: those two are the key, results the map of
+	// what was found, a map[string]result that is replaced and never changed.
+	results atomic.Value
+
+	mu      sync.Mutex      // guards the two sets and the replacement of results
+	changed map[string]bool // names whose change is in the log
+	warned  map[string]bool // names whose warning is in the log
+}
+
+// result is what becomes of a line.
+type result struct {
+	attributes string // the text that replaces the node's, from the first semicolon on
+	twin       string // the line that expires the unpartitioned twin, or ""
+	always     bool   // the twin is expired whether the request carried it or not
+}
+
+func newRewriter(p *policy, name string) *rewriter {
+	rw := &rewriter{policy: p, name: name, changed: map[string]bool{}, warned: map[string]bool{}}
+	rw.results.Store(map[string]result{})
+	return rw
+}
+
+// rewrite returns the Set-Cookie lines of a response to a request with those
+// Cookie header fields. It keeps the order of the lines and never edits the
+// slice that it is given.
+func (rw *rewriter) rewrite(lines, cookieFields []string) []string {
+	rewritten := make([]string, 0, len(lines)+2)
+	results := rw.results.Load().(map[string]result)
+	for _, line := range lines {
+		pair, attributes := line, ""
+		if i := strings.IndexByte(line, ';'); i >= 0 {
+			pair, attributes = line[:i], line[i:]
+		}
+		name := ""
+		if i := strings.IndexByte(pair, '='); i >= 0 {
+			name = strings.Trim(pair[:i], " \t")
+		}
+		if name == "" && (pair == "" || strings.Trim(strings.Replace(pair, "=", "", 1), " \t") == "") {
+			// Neither a name nor a value: no cookie (RFC 6265bis section 5.6).
+			rewritten = append(rewritten, line)
+			continue
+		}
+		r, ok := results[name+attributes]
+		if !ok {
+			r = rw.resolve(name, attributes)
+		}
+		if r.twin != "" && (r.always || carries(cookieFields, name)) {
+			rewritten = append(rewritten, r.twin)
+		}
+		rewritten = append(rewritten, pair+r.attributes)
+	}
+	return rewritten
+}
+
+// resolve works out the result for a line that was not seen before, tells the
+// log and remembers it.
+func (rw *rewriter) resolve(name, attributes string) result {
+	rule := rw.policy.ruleFor(name)
+	if rule == nil || len(rule.changes) == 0 {
+		r := result{attributes: attributes}
+		rw.remember(name+attributes, r)
+		return r
+	}
+	l := readLifetime(attributes, time.Now())
+	e := rule.edit(name, l.deletes)
+	r := result{attributes: e.apply(attributes)}
+	if name != "" && rw.policy.expireUnpartitioned && rule.partitions() {
+		r.twin = unpartitionedTwin(name, l)
+		r.always = l.deletes
+	}
+	if r.attributes != attributes && rw.first(rw.changed, name) {
+		fmt.Printf("chips: %s: cookie %.64q: attributes %.256q became %.256q (%s)\n", rw.name, name, attributes, r.attributes, rule.option)
+	}
+	if e.skipped != "" && rw.first(rw.warned, name) {
+		log.New(log.Writer(), "", 0).Printf("chips: %s: cookie %.64q: skipped %s (%s): the prefix of the name forbids it", rw.name, name, e.skipped, rule.option)
+	}
+	if !l.volatile {
+		rw.remember(name+attributes, r)
+	}
+	return r
+}
+
+// first reports whether name is new to a set of names that are in the log, and
+// adds it. A full set takes no more: a log never grows with traffic.
+func (rw *rewriter) first(logged map[string]bool, name string) bool {
+	rw.mu.Lock()
+	defer rw.mu.Unlock()
+	if logged[name] || len(logged) >= maxNames || len(name) > maxKey {
+		return false
+	}
+	logged[name] = true
+	return true
+}
+
+// remember keeps the result for a key, as long as there is room.
+func (rw *rewriter) remember(key string, r result) {
+	if len(key) > maxKey {
+		return
+	}
+	rw.mu.Lock()
+	defer rw.mu.Unlock()
+	old := rw.results.Load().(map[string]result)
+	if len(old) >= maxRemembered {
+		return
+	}
+	results := make(map[string]result, len(old)+1)
+	for k, v := range old {
+		results[k] = v
+	}
+	results[key] = r
+	rw.results.Store(results)
+}
