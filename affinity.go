@@ -44,7 +44,10 @@ func unpartitionedTwin(name string, l lifetime) string {
 // fields of a request.
 func carries(cookieFields []string, name string) bool {
 	for _, field := range cookieFields {
-		for from := 0; ; {
+		// Yaegi loses what a loop's body assigns to a variable that the for
+		// statement declares, so it is declared in front.
+		from := 0
+		for {
 			i := strings.Index(field[from:], name+"=")
 			if i < 0 {
 				break

@@ -226,9 +226,10 @@ func compileAttributes(option string, set, remove []string, f *faults) []attribu
 	}
 	var changes []attribute
 	for _, name := range attributeOrder {
-		text, isSet := texts[name]
-		if isSet || removed[name] {
-			changes = append(changes, attribute{name: name, text: text})
+		// Not `text, ok := texts[name]`: where the name is missing, Yaegi leaves
+		// in text what it held before.
+		if _, isSet := texts[name]; isSet || removed[name] {
+			changes = append(changes, attribute{name: name, text: texts[name]})
 		}
 	}
 	return changes

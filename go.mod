@@ -1,5 +1,3 @@
 module github.com/traefikchips/traefik-chips
 
 go 1.22
-
-require github.com/traefik/paerser v0.2.2

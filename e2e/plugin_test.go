@@ -1,0 +1,232 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mitchellh/mapstructure"
+	"github.com/traefik/yaegi/interp"
+	"github.com/traefik/yaegi/stdlib"
+	"golang.org/x/mod/modfile"
+	"gopkg.in/yaml.v3"
+
+	"github.com/traefikchips/traefik-chips/e2e/stage"
+)
+
+// plugin is the plugin as Traefik's loader sees it (pkg/plugins in Traefik):
+// interpreted, its configuration decoded by mapstructure.
+type plugin struct {
+	createConfig, new reflect.Value
+	stdout, stderr    bytes.Buffer
+}
+
+// manifest is what Traefik and the plugin catalog read from .traefik.yml.
+type manifest struct {
+	DisplayName string         `yaml:"displayName"`
+	Type        string         `yaml:"type"`
+	Import      string         `yaml:"import"`
+	BasePkg     string         `yaml:"basePkg"`
+	Summary     string         `yaml:"summary"`
+	TestData    map[string]any `yaml:"testData"`
+}
+
+func readManifest(t testing.TB) manifest {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(stage.Root(), ".traefik.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m manifest
+	if err := yaml.Unmarshal(text, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func loadPlugin(t testing.TB) *plugin {
+	t.Helper()
+	goPath := t.TempDir()
+	source := filepath.Join(goPath, "src", stage.ModuleName)
+	if err := os.MkdirAll(filepath.Dir(source), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(stage.Root(), source); err != nil {
+		t.Fatal(err)
+	}
+	m := readManifest(t)
+	p := &plugin{}
+	i := interp.New(interp.Options{GoPath: goPath, Env: os.Environ(), Stdout: &p.stdout, Stderr: &p.stderr})
+	if err := i.Use(stdlib.Symbols); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.Eval(`import "` + m.Import + `"`); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if p.new, err = i.Eval(m.BasePkg + ".New"); err != nil {
+		t.Fatal(err)
+	}
+	if p.createConfig, err = i.Eval(m.BasePkg + ".CreateConfig"); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// handler builds a middleware as Traefik does.
+func (p *plugin) handler(t testing.TB, config map[string]any, next http.Handler) (http.Handler, error) {
+	t.Helper()
+	decoded := p.createConfig.Call(nil)[0]
+	if len(config) > 0 {
+		decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
+			DecodeHook:       mapstructure.StringToSliceHookFunc(","),
+			WeaklyTypedInput: true,
+			Result:           decoded.Interface(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := decoder.Decode(config); err != nil {
+			t.Fatal(err)
+		}
+	}
+	results := p.new.Call([]reflect.Value{reflect.ValueOf(context.Background()), reflect.ValueOf(next), decoded, reflect.ValueOf("test@file")})
+	if err, failed := results[1].Interface().(error); failed {
+		return nil, err
+	}
+	return results[0].Interface().(http.Handler), nil
+}
+
+func TestInterpretedGolden(t *testing.T) {
+	p := loadPlugin(t)
+	text, err := os.ReadFile(filepath.Join(stage.Root(), "testdata", "golden.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Name        string
+		Config      map[string]any
+		Cookie      []string
+		Lines, Want []string
+	}
+	if err := json.Unmarshal(text, &cases); err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) < 40 {
+		t.Fatalf("got %d golden cases; want at least 40", len(cases))
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			handler, err := p.handler(t, c.Config, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Set-Cookie"] = append([]string(nil), c.Lines...)
+				w.WriteHeader(http.StatusOK)
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The second response comes from what the first one left remembered.
+			for range 2 {
+				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				r.Header["Cookie"] = c.Cookie
+				recorder := httptest.NewRecorder()
+				handler.ServeHTTP(recorder, r)
+				if got := recorder.Result().Header["Set-Cookie"]; !reflect.DeepEqual(got, c.Want) {
+					t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(c.Want, "\n"))
+				}
+			}
+		})
+	}
+}
+
+func TestInterpretedLog(t *testing.T) {
+	p := loadPlugin(t)
+	handler, err := p.handler(t, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Set-Cookie"] = []string{"__Host-a=secret; Path=/", "BAYEUX_BROWSER=secret"}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	}
+	want := `chips: test@file: cookies[0] BAYEUX_BROWSER: set SameSite=None, HttpOnly, Secure, Path=/, Partitioned; cookies[1] *: set SameSite=None, Secure, Partitioned; expireUnpartitioned: true, embeddedOnly: false, httpsOnly: false
+chips: test@file: cookie "__Host-a": attributes "; Path=/" became "; Path=/; SameSite=None; Secure; Partitioned" (cookies[1])
+chips: test@file: cookie "BAYEUX_BROWSER": attributes "" became "; SameSite=None; HttpOnly; Secure; Path=/; Partitioned" (cookies[0])
+`
+	if got := p.stdout.String(); got != want {
+		t.Errorf("stdout: got\n%s\nwant\n%s", got, want)
+	}
+	if got := p.stderr.String(); got != "" {
+		t.Errorf("stderr: got %q; want nothing", got)
+	}
+}
+
+func TestInterpretedWarning(t *testing.T) {
+	p := loadPlugin(t)
+	config := map[string]any{"cookies": []any{map[string]any{"name": "*", "set": "Secure, Path=/x", "remove": "Secure"}}}
+	if _, err := p.handler(t, config, http.NotFoundHandler()); err == nil ||
+		err.Error() != `chips: test@file: the configuration is refused: cookies[0].remove: "Secure" is set by the same rule` {
+		t.Errorf("got error %v", err)
+	}
+	config = map[string]any{"cookies": []any{map[string]any{"name": "*", "set": "Secure, Path=/x"}}}
+	handler, err := p.handler(t, config, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Set-Cookie"] = []string{"__Host-a=secret; Path=/"}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	}
+	want := `chips: test@file: cookie "__Host-a": skipped set Path=/x (cookies[0]): the prefix of the name forbids it` + "\n"
+	if got := p.stderr.String(); got != want {
+		t.Errorf("stderr: got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// The plugin catalog refuses a plugin for each of these.
+func TestCatalog(t *testing.T) {
+	m := readManifest(t)
+	if m.DisplayName == "" || m.Summary == "" || m.Type != "middleware" || m.BasePkg != "chips" || m.Import != stage.ModuleName || len(m.TestData) == 0 {
+		t.Errorf("the manifest lacks something: %+v", m)
+	}
+	text, err := os.ReadFile(filepath.Join(stage.Root(), "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := modfile.Parse("go.mod", text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mod.Module.Mod.Path != stage.ModuleName {
+		t.Errorf("got module %s; want %s", mod.Module.Mod.Path, stage.ModuleName)
+	}
+	for _, r := range mod.Require {
+		for _, forbidden := range []string{"github.com/traefik/yaegi", "github.com/traefik/traefik", "github.com/traefik/mesh"} {
+			if r.Mod.Path == forbidden || strings.HasPrefix(r.Mod.Path, forbidden+"/") {
+				t.Errorf("go.mod requires %s", r.Mod)
+			}
+		}
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := loadPlugin(t).handler(t, m.TestData, http.NotFoundHandler())
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("New took more than 10 s")
+	}
+}
