@@ -161,37 +161,46 @@ var endOfHeader = []byte("\r\n\r\n")
 
 // Write implements [io.Writer].
 func (w *headerBlockWriter) Write(b []byte) (int, error) {
-	out := b
-	if !w.passed {
-		searched := len(w.block) - len(endOfHeader) + 1
-		if searched < 0 {
-			searched = 0
-		}
-		w.block = append(w.block, b...)
-		end := bytes.Index(w.block[searched:], endOfHeader)
-		if end < 0 && len(w.block) <= maxHeaderBlock && startsLikeHTTP(w.block) {
-			return len(b), nil
-		}
-		out = w.block
-		if end >= 0 && startsLikeHTTP(w.block) {
-			end += searched
-			out = append(w.rewriter.rewriteBlock(w.block[:end], w.cookies), w.block[end:]...)
-		}
-		w.passed, w.block = true, nil
+	if w.passed {
+		return len(b), w.pass(b)
 	}
-	if _, err := w.dst.Write(out); err != nil {
-		return 0, err
+	searched := len(w.block) - len(endOfHeader) + 1
+	if searched < 0 {
+		searched = 0
 	}
-	return len(b), w.dst.Flush()
+	w.block = append(w.block, b...)
+	end := bytes.Index(w.block[searched:], endOfHeader)
+	http1 := startsLikeHTTP(w.block)
+	if end < 0 && http1 && len(w.block) <= maxHeaderBlock {
+		return len(b), nil
+	}
+	out := w.block
+	w.passed = true
+	w.block = nil // not in one assignment: a nil in a tuple panics in Yaegi
+	if end >= 0 && http1 {
+		end += searched
+		out = append(w.rewriter.rewriteBlock(out[:end], w.cookies), out[end:]...)
+	}
+	return len(b), w.pass(out)
 }
+
+// pass sends b on at once.
+func (w *headerBlockWriter) pass(b []byte) error {
+	if _, err := w.dst.Write(b); err != nil {
+		return err
+	}
+	return w.dst.Flush()
+}
+
+const version = "HTTP/1."
 
 // startsLikeHTTP reports whether b is, or may become, a response of HTTP/1.
 func startsLikeHTTP(b []byte) bool {
-	const version = "HTTP/1."
-	if len(b) < len(version) {
-		return strings.HasPrefix(version, string(b))
+	n := len(version)
+	if len(b) < n {
+		n = len(b)
 	}
-	return string(b[:len(version)]) == version
+	return string(b[:n]) == version[:n]
 }
 
 // rewriteBlock rewrites the Set-Cookie lines of a header block, which it gets

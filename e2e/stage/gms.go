@@ -122,3 +122,50 @@ func (p *process) stop() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
 }
+
+// GMSConfiguration is a dynamic configuration with the cluster behind two
+// routers, `gms.test` with the plugin and `gms-plain.test` without it, and CORS
+// for the pages of those origins.
+func GMSConfiguration(c *Cluster, origins ...string) string {
+	var servers string
+	for _, n := range c.Nodes {
+		servers += fmt.Sprintf("          - url: http://%s\n", n.Address)
+	}
+	text, _ := json.Marshal(origins)
+	return fmt.Sprintf(`
+http:
+  routers:
+    gms:
+      rule: Host(%[1]cgms.test%[1]c)
+      middlewares: [gms-cors, gms-chips]
+      service: gms
+    gms-plain:
+      rule: Host(%[1]cgms-plain.test%[1]c)
+      middlewares: [gms-cors]
+      service: gms
+  middlewares:
+    gms-cors:
+      headers:
+        accessControlAllowOriginList: %[2]s
+        accessControlAllowCredentials: true
+        accessControlAllowMethods: [GET, POST]
+        accessControlAllowHeaders: [Content-Type]
+        accessControlExposeHeaders: [X-Gms-Node]
+        addVaryHeader: true
+    gms-chips:
+      plugin:
+        traefik-chips:
+          affinity:
+            cookies: [gms_node]
+  services:
+    gms:
+      loadBalancer:
+        sticky:
+          cookie:
+            name: gms_node
+        healthCheck:
+          path: /genesys/1/admin/node/status
+          interval: 1s
+        servers:
+%[3]s`, '`', text, servers)
+}

@@ -92,26 +92,42 @@ type Traefik struct {
 
 // TraefikOptions are what the runs of Traefik differ in.
 type TraefikOptions struct {
-	Binary    string
-	FastProxy bool
-	Ports     []int // of web and websecure; free ones where nil
+	Line      string // TraefikV3 or TraefikV2; not used with TRAEFIK
+	FastProxy bool   // experimental.fastProxy, which Traefik has from v3.3
+}
+
+// String names the run for a test.
+func (o TraefikOptions) String() string {
+	name := o.Line
+	if path := os.Getenv("TRAEFIK"); path != "" {
+		name = filepath.Base(path)
+	}
+	if o.FastProxy {
+		name += " fastProxy"
+	}
+	return name
 }
 
 // StartTraefik starts Traefik with a dynamic configuration in YAML. It serves
-// TLS with the certificate that Traefik makes for itself at each start. Stop it.
-func StartTraefik(options TraefikOptions, dynamic string) (*Traefik, error) {
+// TLS with the certificate that Traefik makes for itself at each start. What takes
+// long is told to log. Stop it.
+func StartTraefik(ctx context.Context, options TraefikOptions, dynamic string, log io.Writer) (*Traefik, error) {
+	binary, err := BuildTraefik(ctx, options.Line, log)
+	if err != nil {
+		return nil, err
+	}
 	folder, err := os.MkdirTemp("", "traefik-chips-")
 	if err != nil {
 		return nil, err
 	}
 	t := &Traefik{folder: folder, exited: make(chan struct{})}
-	if err := t.start(options, dynamic); err != nil {
+	if err := t.start(binary, options, dynamic); err != nil {
 		return nil, errors.Join(err, t.Stop())
 	}
 	return t, nil
 }
 
-func (t *Traefik) start(options TraefikOptions, dynamic string) error {
+func (t *Traefik) start(binary string, options TraefikOptions, dynamic string) error {
 	source := filepath.Join(t.folder, "plugins-local", "src", ModuleName)
 	if err := os.MkdirAll(filepath.Dir(source), 0o755); err != nil {
 		return err
@@ -122,15 +138,15 @@ func (t *Traefik) start(options TraefikOptions, dynamic string) error {
 	if err := os.Mkdir(filepath.Join(t.folder, "dynamic"), 0o755); err != nil {
 		return err
 	}
+	if err := t.write("ready.yml", "http: {routers: {ready: {rule: 'Host(`ready.test`)', service: ping@internal}}}"); err != nil {
+		return err
+	}
 	if err := t.Configure(dynamic); err != nil {
 		return err
 	}
-	ports := options.Ports
-	if ports == nil {
-		var err error
-		if ports, err = freePorts(2); err != nil {
-			return err
-		}
+	ports, err := freePorts(2)
+	if err != nil {
+		return err
 	}
 	t.HTTP, t.HTTPS = fmt.Sprintf("127.0.0.1:%d", ports[0]), fmt.Sprintf("127.0.0.1:%d", ports[1])
 	experimental := map[string]any{"localPlugins": map[string]any{"traefik-chips": map[string]any{"moduleName": ModuleName}}}
@@ -142,7 +158,7 @@ func (t *Traefik) start(options TraefikOptions, dynamic string) error {
 		"log":          map[string]any{"level": "DEBUG", "format": "json"},
 		"entryPoints":  map[string]any{"web": map[string]any{"address": t.HTTP}, "websecure": map[string]any{"address": t.HTTPS, "http": map[string]any{"tls": map[string]any{}}}},
 		"providers":    map[string]any{"providersThrottleDuration": "100ms", "file": map[string]any{"directory": "dynamic", "watch": true}},
-		"ping":         map[string]any{"entryPoint": "web"},
+		"ping":         map[string]any{"manualRouting": true},
 		"experimental": experimental,
 	})
 	if err != nil {
@@ -156,7 +172,7 @@ func (t *Traefik) start(options TraefikOptions, dynamic string) error {
 		return err
 	}
 	defer log.Close()
-	t.cmd = exec.Command(options.Binary, "--configFile=traefik.yml")
+	t.cmd = exec.Command(binary, "--configFile=traefik.yml")
 	t.cmd.Dir, t.cmd.Stdout, t.cmd.Stderr = t.folder, log, log
 	if err := t.cmd.Start(); err != nil {
 		return err
@@ -168,23 +184,23 @@ func (t *Traefik) start(options TraefikOptions, dynamic string) error {
 	return t.ready()
 }
 
-// ready waits until Traefik has loaded its first configuration: until then it
-// knows no router and answers 404.
+// ready waits until Traefik serves the routers of its first configuration.
 func (t *Traefik) ready() error {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
+	client := t.Client()
+	client.Timeout = time.Second
 	err := Poll(2*time.Minute, func() error {
 		select {
 		case <-t.exited:
-			return fmt.Errorf("Traefik ended at its start:\n%s", t.Log())
+			return errors.New("Traefik ended at its start")
 		default:
 		}
-		answer, err := client.Get("http://" + t.HTTP + "/ping")
+		answer, err := client.Get("http://ready.test/")
 		if err != nil {
 			return err
 		}
 		answer.Body.Close()
-		if answer.StatusCode != http.StatusOK || !strings.Contains(t.Log(), "Configuration received") {
-			return errors.New("Traefik is not ready")
+		if answer.StatusCode != http.StatusOK {
+			return fmt.Errorf("Traefik answers %d", answer.StatusCode)
 		}
 		return nil
 	})
