@@ -136,6 +136,11 @@ func asciiFold(s string) string {
 	return b.String()
 }
 
+// controls finds what makes browsers ignore a whole line (RFC 6265bis section
+// 5.6). Such a line stays as it is: without the attribute that holds the
+// control character it would become a cookie.
+var controls = regexp.MustCompile(`[\x00-\x08\x0a-\x1f\x7f]`)
+
 // lifetime is what a browser reads from the attributes of a line about where
 // a cookie lives and for how long.
 type lifetime struct {

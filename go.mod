@@ -1,3 +1,5 @@
 module github.com/traefikchips/traefik-chips
 
-go 1.22
+go 1.22.0
+
+require github.com/traefik/paerser v0.2.2

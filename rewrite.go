@@ -86,7 +86,7 @@ func (rw *rewriter) rewrite(lines, cookieFields []string) []string {
 // log and remembers it.
 func (rw *rewriter) resolve(name, attributes string) result {
 	rule := rw.policy.ruleFor(name)
-	if rule == nil || len(rule.changes) == 0 {
+	if rule == nil || len(rule.changes) == 0 || controls.MatchString(attributes) {
 		r := result{attributes: attributes}
 		rw.remember(name+attributes, r)
 		return r
