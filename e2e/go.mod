@@ -9,3 +9,5 @@ require (
 	golang.org/x/mod v0.42.0
 	gopkg.in/yaml.v3 v3.0.1
 )
+
+require github.com/traefik/paerser v0.2.2

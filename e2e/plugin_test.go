@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mitchellh/mapstructure"
+	"github.com/traefik/paerser/parser"
 	"github.com/traefik/yaegi/interp"
 	"github.com/traefik/yaegi/stdlib"
 	"golang.org/x/mod/modfile"
@@ -228,5 +230,59 @@ func TestCatalog(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("New took more than 10 s")
+	}
+}
+
+// The README's two complete configurations, the file and the labels, are
+// accepted and compile to the same rules, which New prints.
+func TestReadmeConfigurations(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(stage.Root(), "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file, labels map[string]any
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1) {
+		var content struct {
+			HTTP struct {
+				Routers     map[string]any
+				Middlewares map[string]struct{ Plugin map[string]map[string]any }
+			} `yaml:"http"`
+			Labels []string
+		}
+		if err := yaml.Unmarshal(block[1], &content); err != nil {
+			t.Fatalf("%v:\n%s", err, block[1])
+		}
+		if content.HTTP.Routers != nil {
+			file = content.HTTP.Middlewares["gms-chips"].Plugin["traefik-chips"]
+		}
+		if content.Labels != nil {
+			pairs := map[string]string{}
+			for _, label := range content.Labels {
+				key, value, _ := strings.Cut(label, "=")
+				pairs[key] = value
+			}
+			var decoded struct {
+				HTTP struct {
+					Middlewares map[string]struct{ Plugin map[string]map[string]any }
+				}
+			}
+			if err := parser.Decode(pairs, &decoded, "traefik", "traefik.http"); err != nil {
+				t.Fatal(err)
+			}
+			labels = decoded.HTTP.Middlewares["gms-chips"].Plugin["traefik-chips"]
+		}
+	}
+	compiled := func(config map[string]any) string {
+		p := loadPlugin(t)
+		if _, err := p.handler(t, config, http.NotFoundHandler()); err != nil {
+			t.Fatal(err)
+		}
+		return p.stdout.String()
+	}
+	if len(file) == 0 || len(labels) == 0 {
+		t.Fatalf("the README lacks a configuration: file %v, labels %v", file, labels)
+	}
+	if fromFile, fromLabels := compiled(file), compiled(labels); fromFile != fromLabels {
+		t.Errorf("file:\n%s\nlabels:\n%s", fromFile, fromLabels)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/textproto"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -512,7 +513,7 @@ http:
 }
 
 func TestGMS(t *testing.T) {
-	if err := stage.InstallGMS(os.Stderr); err != nil {
+	if err := stage.InstallGMS(t.Context(), os.Stderr); err != nil {
 		t.Fatal(err)
 	}
 	for _, bare := range []bool{false, true} {
@@ -539,13 +540,13 @@ func TestGMS(t *testing.T) {
 				if got := strings.Count(strings.Join(transcript, "\n"), "Agent: You said: message "); got != 10 {
 					t.Errorf("got %d answers; want 10:\n%s", got, strings.Join(transcript, "\n"))
 				}
-				if nodes := with.Nodes(); len(nodes) != 1 {
+				if nodes := distinct(with.Nodes()); len(nodes) != 1 {
 					t.Errorf("got answers of the nodes %v; want one node", nodes)
 				}
 				if err := with.RESTChat("Bo", 10); err != nil {
 					t.Error(err)
 				}
-				if nodes := with.Nodes(); len(nodes) != 1 {
+				if nodes := distinct(with.Nodes()); len(nodes) != 1 {
 					t.Errorf("after REST: got answers of the nodes %v; want one node", nodes)
 				}
 				if origin := with.AllowedOrigin(); origin != "https://company.test" {
@@ -562,10 +563,16 @@ func TestGMS(t *testing.T) {
 				if err := without.RESTChat("Bo", 10); err != nil {
 					t.Error(err)
 				}
-				if nodes := without.Nodes(); len(nodes) != 3 {
+				if nodes := distinct(without.Nodes()); len(nodes) != 3 {
 					t.Errorf("without the plugin: got answers of the nodes %v; want all three", nodes)
 				}
 			})
 		})
 	}
+}
+
+func distinct(nodes []string) []string {
+	nodes = slices.Clone(nodes)
+	slices.Sort(nodes)
+	return slices.Compact(nodes)
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -42,9 +43,8 @@ type GMSClient struct {
 	base      string
 	clientID  string
 	requests  int
-	nodes     map[string]int // answers by the node that gave them
-	lastNode  string
-	cookies   []string
+	nodes     []string // which gave the answers, in their order
+	cookies   []string // Set-Cookie lines of all answers, in their order
 	origin    string
 	allowed   string
 	secureKey string
@@ -60,17 +60,21 @@ func NewGMSClient(traefik *Traefik, base string) *GMSClient {
 	client := traefik.Client()
 	client.Jar = embeddedJar{jar}
 	client.Timeout = time.Minute
-	return &GMSClient{client: client, base: base, nodes: map[string]int{}, origin: "https://company.test"}
+	return &GMSClient{client: client, base: base, origin: "https://company.test"}
 }
 
-// SetCookies returns the Set-Cookie lines of the last answer.
+// SetCookies returns the Set-Cookie lines of all answers so far.
 func (c *GMSClient) SetCookies() []string { return c.cookies }
 
-// Nodes returns how many answers each node gave.
-func (c *GMSClient) Nodes() map[string]int { return c.nodes }
+// Nodes returns the nodes that gave the answers so far, in their order.
+func (c *GMSClient) Nodes() []string { return c.nodes }
 
-// LastNode returns the node that gave the last answer.
-func (c *GMSClient) LastNode() string { return c.lastNode }
+// Kept reports whether the client, as a browser that blocks third-party
+// cookies, has kept a cookie of that name.
+func (c *GMSClient) Kept(name string) bool {
+	u, err := url.Parse(c.base)
+	return err == nil && slices.ContainsFunc(c.client.Jar.Cookies(u), func(k *http.Cookie) bool { return k.Name == name })
+}
 
 // AllowedOrigin returns the Access-Control-Allow-Origin of the last answer.
 func (c *GMSClient) AllowedOrigin() string { return c.allowed }
@@ -88,9 +92,9 @@ func (c *GMSClient) post(path, contentType string, body []byte, into any) error 
 		return err
 	}
 	defer answer.Body.Close()
-	c.cookies, c.allowed = answer.Header["Set-Cookie"], answer.Header.Get("Access-Control-Allow-Origin")
-	c.lastNode = answer.Header.Get("X-Gms-Node")
-	c.nodes[c.lastNode]++
+	c.cookies = append(c.cookies, answer.Header["Set-Cookie"]...)
+	c.nodes = append(c.nodes, answer.Header.Get("X-Gms-Node"))
+	c.allowed = answer.Header.Get("Access-Control-Allow-Origin")
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ type Node struct {
 }
 
 // InstallGMS installs the packages of the GMS nodes where they are missing.
-func InstallGMS(log io.Writer) error {
+func InstallGMS(ctx context.Context, log io.Writer) error {
 	folder := filepath.Join(Root(), "e2e", "gms")
 	lock, err := os.Stat(filepath.Join(folder, "package-lock.json"))
 	if err != nil {
@@ -38,7 +39,7 @@ func InstallGMS(log io.Writer) error {
 		return nil
 	}
 	fmt.Fprintln(log, "Installing the CometD server for Node.js.")
-	cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund")
+	cmd := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund")
 	cmd.Dir = folder
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("npm ci: %w\n%s", err, out)
@@ -124,8 +125,9 @@ func (p *process) stop() {
 }
 
 // GMSConfiguration is a dynamic configuration with the cluster behind two
-// routers, `gms.test` with the plugin and `gms-plain.test` without it, and CORS
-// for the pages of those origins.
+// routers, `gms.test` with the plugin and `gms-plain.test` without it (both
+// below `localhost` as well, which needs no entry in a hosts file), and CORS for
+// the pages of those origins.
 func GMSConfiguration(c *Cluster, origins ...string) string {
 	var servers string
 	for _, n := range c.Nodes {
@@ -136,11 +138,11 @@ func GMSConfiguration(c *Cluster, origins ...string) string {
 http:
   routers:
     gms:
-      rule: Host(%[1]cgms.test%[1]c)
+      rule: Host(%[1]cgms.test%[1]c) || Host(%[1]cgms.localhost%[1]c)
       middlewares: [gms-cors, gms-chips]
       service: gms
     gms-plain:
-      rule: Host(%[1]cgms-plain.test%[1]c)
+      rule: Host(%[1]cgms-plain.test%[1]c) || Host(%[1]cgms-plain.localhost%[1]c)
       middlewares: [gms-cors]
       service: gms
   middlewares:
