@@ -45,7 +45,7 @@ func (w *responseWriter) WriteHeader(status int) {
 	if w.committed {
 		return
 	}
-	header := w.ResponseWriter.Header()
+	header := w.Header()
 	if status < http.StatusOK && status != http.StatusSwitchingProtocols {
 		if lines := header["Set-Cookie"]; len(lines) > 0 {
 			w.held = append(w.held, lines...)
@@ -113,7 +113,7 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	w.committed = true
 	if len(w.held) > 0 {
-		header := w.ResponseWriter.Header()
+		header := w.Header()
 		header["Set-Cookie"] = append(w.held, header["Set-Cookie"]...)
 	}
 	editor := &headerBlockWriter{dst: rw.Writer, rewriter: w.rewriter, cookies: w.cookies}
@@ -131,7 +131,7 @@ func (w *responseWriter) finish() {
 // commit rewrites the Set-Cookie lines that the header map holds.
 func (w *responseWriter) commit() {
 	w.committed = true
-	header := w.ResponseWriter.Header()
+	header := w.Header()
 	lines := header["Set-Cookie"]
 	if len(w.held) > 0 {
 		lines = append(w.held, lines...)

@@ -222,7 +222,7 @@ func TestUpgradeHeader(t *testing.T) {
 // Through net/http's reverse proxy, as in Traefik: a 103 with a cookie and then
 // an upgrade, with the sticky cookie that a balancer set before.
 func TestUpgradeThroughTheReverseProxy(t *testing.T) {
-	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header()["Set-Cookie"] = []string{"hint=1"}
 		w.WriteHeader(http.StatusEarlyHints)
 		conn, rw, err := w.(http.Hijacker).Hijack()

@@ -256,7 +256,7 @@ func TestTraefik(t *testing.T) {
 			equalLines(t, "HTTP", answer.Header["Set-Cookie"], plain.Header["Set-Cookie"])
 		})
 		t.Run("affinity", func(t *testing.T) {
-			value := strings.TrimPrefix(sticky[strings.Index(sticky, "="):], "=")
+			_, value, _ := strings.Cut(sticky, "=")
 			answer, _ := get(t, client, "GET", "http://derived.test/ok", nil)
 			equalLines(t, "derived name", answer.Header["Set-Cookie"], []string{sticky + "; Path=/; SameSite=None; HttpOnly; Secure; Partitioned", "BAYEUX_BROWSER=1; Path=/; HttpOnly", "other=2"})
 			answer, _ = get(t, client, "GET", "http://named.test/ok", nil)
@@ -341,7 +341,7 @@ func TestTraefik(t *testing.T) {
 		}
 		t.Run("103 Early Hints", func(t *testing.T) {
 			var hints []textproto.MIMEHeader
-			trace := &httptrace.ClientTrace{Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
+			trace := &httptrace.ClientTrace{Got1xxResponse: func(_ int, header textproto.MIMEHeader) error {
 				hints = append(hints, header)
 				return nil
 			}}
@@ -522,7 +522,7 @@ func TestGMS(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { cluster.Stop() })
+			t.Cleanup(cluster.Stop)
 			onEachTraefik(t, stage.GMSConfiguration(cluster, "https://company.test"), func(t *testing.T, traefik *stage.Traefik) {
 				with := stage.NewGMSClient(traefik, "https://gms.test")
 				if err := with.Handshake(); err != nil {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -62,7 +61,8 @@ func StartCluster(bare bool, names ...string) (*Cluster, error) {
 		}
 		p, err := startNode(args...)
 		if err != nil {
-			return nil, errors.Join(err, c.Stop())
+			c.Stop()
+			return nil, err
 		}
 		c.Nodes = append(c.Nodes, &Node{Name: name, Address: p.address, process: p})
 	}
@@ -70,12 +70,11 @@ func StartCluster(bare bool, names ...string) (*Cluster, error) {
 }
 
 // Stop ends the nodes and the chat server.
-func (c *Cluster) Stop() error {
+func (c *Cluster) Stop() {
 	for _, n := range c.Nodes {
 		n.Stop()
 	}
 	c.chats.stop()
-	return nil
 }
 
 // Stop ends the node.
