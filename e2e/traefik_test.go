@@ -106,6 +106,7 @@ func node(t *testing.T) *httptest.Server {
 		cookies(w)
 		io.WriteString(w, strings.Repeat("hello ", 1000))
 	})
+	mux.HandleFunc("/odd", func(w http.ResponseWriter, _ *http.Request) { w.Header()["Set-Cookie"] = oddLines })
 	mux.HandleFunc("/status/{code}", func(w http.ResponseWriter, r *http.Request) {
 		cookies(w)
 		var code int
@@ -171,6 +172,16 @@ func node(t *testing.T) *httptest.Server {
 	return server
 }
 
+// oddLines are lines that lesser plugins lose or mend, and what the default
+// rules append to each.
+var (
+	oddLines = []string{
+		"a=1", "a=2", "a=1", "", ";", "json={\"a\": [1, 2]}", "quoted=\"a b\"", "nameless", "utf8=日本", "latin1=\xe9",
+		"long=" + strings.Repeat("x", 8<<10), "long=1; Comment=" + strings.Repeat("x", 8<<10), "b=1; Priority=High; Foo",
+	}
+	unpartitioned = map[string]bool{"": true, ";": true} // for they are no cookies
+)
+
 // The cookies of node's answers as the default rules make them.
 var rewritten = []string{
 	"BAYEUX_BROWSER=1; SameSite=None; HttpOnly; Secure; Path=/; Partitioned",
@@ -183,7 +194,7 @@ func behaviour(node string) string {
 	rule := func(host string) string { return "{rule: 'Host(`" + host + ".test`)', service: sticky" }
 	var routers strings.Builder
 	for host, middlewares := range map[string]string{
-		"plain": "", "default": "chips", "full": "full",
+		"plain": "", "default": "chips", "full": "full", "embedded": "embedded",
 		"compress-after": "chips, compress", "compress-before": "compress, chips",
 		"retry-after": "chips, retry", "retry-before": "retry, chips",
 		"errors-after": "chips, errors", "errors-before": "errors, chips",
@@ -211,6 +222,7 @@ http:
           affinity: {services: [sticky], cookies: [unused]}
           expireUnpartitioned: false
           httpsOnly: true
+    embedded: {plugin: {traefik-chips: {embeddedOnly: true}}}
     affinity:
       plugin:
         traefik-chips:
@@ -272,22 +284,76 @@ func TestTraefik(t *testing.T) {
 			answer, _ := get(t, client, "GET", "http://default.test/ok", http.Header{"Cookie": {name + "=of-a-dead-node"}})
 			equalLines(t, "Set-Cookie", answer.Header["Set-Cookie"], append([]string{name + "=; SameSite=None; Secure; Path=/; Max-Age=0"}, wanted...))
 		})
-		t.Run("HTTP/2", func(t *testing.T) {
-			http2 := traefik.Client()
-			http2.Transport.(*http.Transport).ForceAttemptHTTP2 = true
-			answer, body := get(t, http2, "GET", "https://default.test/ok", nil)
-			if answer.ProtoMajor != 2 || body != plainBody {
-				t.Errorf("got HTTP/%d and %d octets", answer.ProtoMajor, len(body))
+		t.Run("odd lines", func(t *testing.T) {
+			answer, _ := get(t, client, "GET", "http://default.test/odd", nil)
+			want := wanted[:1:1]
+			for _, line := range oddLines {
+				if !unpartitioned[line] {
+					line += "; SameSite=None; Secure; Partitioned"
+				}
+				want = append(want, line)
 			}
-			equalLines(t, "Set-Cookie", answer.Header["Set-Cookie"], wanted)
+			equalLines(t, "Set-Cookie", answer.Header["Set-Cookie"], want)
 		})
-		for _, request := range []string{"HEAD /ok", "GET /status/204", "GET /status/304", "GET /status/404", "GET /status/503", "HEAD /status/200"} {
-			t.Run(request, func(t *testing.T) {
-				method, path, _ := strings.Cut(request, " ")
-				without, _ := get(t, client, method, "http://plain.test"+path, nil)
-				with, _ := get(t, client, method, "http://default.test"+path, nil)
-				equalLines(t, "Set-Cookie", with.Header["Set-Cookie"], wanted)
-				sameButCookies(t, with, without)
+		t.Run("embedded requests only", func(t *testing.T) {
+			for name, header := range map[string]http.Header{
+				"a frame's own fetch":           {"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Storage-Access": {"none"}},
+				"a fetch out of another site":   {"Sec-Fetch-Site": {"cross-site"}},
+				"a WebSocket from another site": {"Origin": {"https://company.test"}},
+				"a client that tells nothing":   {},
+			} {
+				answer, _ := get(t, client, "GET", "http://embedded.test/ok", header)
+				equalLines(t, name, answer.Header["Set-Cookie"], wanted)
+			}
+			for name, header := range map[string]http.Header{
+				"the service's own page":          {"Sec-Fetch-Site": {"none"}, "Sec-Fetch-Dest": {"document"}},
+				"a link to it on another site":    {"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"document"}},
+				"its own fetch":                   {"Sec-Fetch-Site": {"same-origin"}},
+				"its own WebSocket, in Chromium":  {"Origin": {"http://embedded.test"}},
+				"a WebSocket from its other port": {"Origin": {"https://embedded.test:8443"}},
+			} {
+				answer, _ := get(t, client, "GET", "http://embedded.test/ok", header)
+				equalLines(t, name, answer.Header["Set-Cookie"], plain.Header["Set-Cookie"])
+			}
+		})
+		t.Run("log", func(t *testing.T) {
+			for _, want := range []string{
+				`chips: chips@file: cookies[0] BAYEUX_BROWSER: set SameSite=None, HttpOnly, Secure, Path=/, Partitioned; cookies[1] *: set`,
+				`chips: chips@file: cookie \"other\": attributes \"\" became \"; SameSite=None; Secure; Partitioned\" (cookies[1])`,
+			} {
+				if n := strings.Count(traefik.Log(), want); n == 0 || strings.Contains(want, "became") && n != 1 {
+					t.Errorf("%d times in Traefik's log: %s", n, want)
+				}
+			}
+		})
+		for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
+			t.Run(protocol, func(t *testing.T) {
+				client, scheme := client, "http://"
+				if protocol == "HTTP/2" {
+					client, scheme = traefik.Client(), "https://"
+					client.Transport.(*http.Transport).ForceAttemptHTTP2 = true
+				}
+				for _, request := range []string{"GET /ok", "HEAD /ok", "GET /status/200", "GET /status/204", "GET /status/304", "GET /status/404", "GET /status/503", "HEAD /status/200", "GET /trailers"} {
+					t.Run(request, func(t *testing.T) {
+						method, path, _ := strings.Cut(request, " ")
+						without, withoutBody := get(t, client, method, scheme+"plain.test"+path, nil)
+						with, withBody := get(t, client, method, scheme+"default.test"+path, nil)
+						if !strings.HasPrefix(with.Proto, protocol) {
+							t.Errorf("got %s; want %s", with.Proto, protocol)
+						}
+						equalLines(t, "Set-Cookie", with.Header["Set-Cookie"], wanted)
+						sameButCookies(t, with, without)
+						if withBody != withoutBody || !reflect.DeepEqual(with.Trailer, without.Trailer) {
+							t.Errorf("got a body of %d octets, trailers %v; want %d, %v", len(withBody), with.Trailer, len(withoutBody), without.Trailer)
+						}
+						if request == "GET /trailers" && (with.Trailer.Get("X-Announced") != "1" || with.Trailer.Get("X-Late") != "2") {
+							t.Errorf("got trailers %v", with.Trailer)
+						}
+					})
+				}
+				for _, kind := range []string{"events", "chunked", "known"} {
+					t.Run("stream of "+kind, func(t *testing.T) { stream(t, client, scheme+"default.test", kind) })
+				}
 			})
 		}
 		t.Run("Traefik's own 502", func(t *testing.T) {
@@ -335,7 +401,7 @@ func TestTraefik(t *testing.T) {
 			}
 		}
 		for _, kind := range []string{"events", "chunked", "known"} {
-			for _, host := range []string{"default", "retry-after", "retry-before", "errors-before"} {
+			for _, host := range []string{"retry-after", "retry-before", "errors-before"} {
 				t.Run("stream of "+kind+" through "+host, func(t *testing.T) { stream(t, client, "http://"+host+".test", kind) })
 			}
 		}
@@ -358,15 +424,6 @@ func TestTraefik(t *testing.T) {
 				t.Errorf("got hints %v; want one with a Link and no cookies", hints)
 			}
 			equalLines(t, "Set-Cookie", answer.Header["Set-Cookie"], []string{wanted[0], "hint=1; SameSite=None; Secure; Partitioned", "final=1; SameSite=None; Secure; Partitioned"})
-		})
-		t.Run("trailers", func(t *testing.T) {
-			without, _ := get(t, client, "GET", "http://plain.test/trailers", nil)
-			with, _ := get(t, client, "GET", "http://default.test/trailers", nil)
-			if with.Trailer.Get("X-Announced") != "1" || !reflect.DeepEqual(with.Trailer, without.Trailer) {
-				t.Errorf("got trailers %v; want %v", with.Trailer, without.Trailer)
-			}
-			equalLines(t, "Set-Cookie", with.Header["Set-Cookie"], wanted)
-			sameButCookies(t, with, without)
 		})
 		t.Run("WebSocket", func(t *testing.T) { upgrade(t, traefik, wanted) })
 	})
@@ -551,6 +608,14 @@ func TestGMS(t *testing.T) {
 				}
 				if origin := with.AllowedOrigin(); origin != "https://company.test" {
 					t.Errorf("got Access-Control-Allow-Origin %q", origin)
+				}
+
+				preflight, _ := get(t, traefik.Client(), "OPTIONS", "https://gms.test/genesys/cometd/handshake", http.Header{
+					"Origin": {"https://company.test"}, "Access-Control-Request-Method": {"POST"}, "Access-Control-Request-Headers": {"content-type"},
+				})
+				if preflight.StatusCode != http.StatusOK || preflight.Header.Get("Access-Control-Allow-Credentials") != "true" ||
+					preflight.Header.Get("Access-Control-Allow-Origin") != "https://company.test" || !strings.EqualFold(preflight.Header.Get("Access-Control-Allow-Headers"), "content-type") {
+					t.Errorf("the preflight got %d, %v", preflight.StatusCode, preflight.Header)
 				}
 
 				without := stage.NewGMSClient(traefik, "https://gms-plain.test")
