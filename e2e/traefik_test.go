@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,6 +106,9 @@ func node(t *testing.T) *httptest.Server {
 	mux.HandleFunc("/ok", func(w http.ResponseWriter, _ *http.Request) {
 		cookies(w)
 		io.WriteString(w, strings.Repeat("hello ", 1000))
+	})
+	mux.HandleFunc("/name/{name}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Set-Cookie", r.PathValue("name")+"=1; Path=/"+r.PathValue("name"))
 	})
 	mux.HandleFunc("/odd", func(w http.ResponseWriter, _ *http.Request) { w.Header()["Set-Cookie"] = oddLines })
 	mux.HandleFunc("/status/{code}", func(w http.ResponseWriter, r *http.Request) {
@@ -294,6 +298,30 @@ func TestTraefik(t *testing.T) {
 				want = append(want, line)
 			}
 			equalLines(t, "Set-Cookie", answer.Header["Set-Cookie"], want)
+		})
+		t.Run("concurrent requests with cookies never seen before", func(t *testing.T) {
+			var group sync.WaitGroup
+			for g := range 8 {
+				group.Go(func() {
+					for i := range 100 {
+						name := fmt.Sprintf("n%d-%d", g, i)
+						answer, err := client.Get("http://default.test/name/" + name)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						answer.Body.Close()
+						want := name + "=1; Path=/" + name + "; SameSite=None; Secure; Partitioned"
+						if got := answer.Header["Set-Cookie"]; len(got) != 2 || got[1] != want {
+							t.Errorf("got %q; want %q", got, want)
+						}
+					}
+				})
+			}
+			group.Wait()
+			if n := strings.Count(traefik.Log(), "chips: chips@file: cookie "); n != 64 {
+				t.Errorf("got %d cookie names in the log; want 64", n)
+			}
 		})
 		t.Run("embedded requests only", func(t *testing.T) {
 			for name, header := range map[string]http.Header{
