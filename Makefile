@@ -9,7 +9,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: ## show what the plugin does, with real Traefik and CometD nodes
-	@cd e2e && go run ./cmd/demo
+	@cd e2e && go build -o ../.cache/demo ./cmd/demo && exec ../.cache/demo
 
 test: ## run every test: compiled, interpreted, and through two versions of Traefik
 	go vet ./... && go test -race ./...
