@@ -41,22 +41,14 @@ func unpartitionedTwin(name string, l lifetime) string {
 }
 
 // carries reports whether a cookie of that name is among the Cookie header
-// fields of a request.
+// fields of a request, as browsers write them: pairs behind a semicolon and a
+// space (RFC 6265bis section 5.8.3). A few compiled calls search a field of any
+// length; a loop over its pairs would run in the interpreter.
 func carries(cookieFields []string, name string) bool {
+	pair := name + "="
 	for _, field := range cookieFields {
-		// Yaegi loses what a loop's body assigns to a variable that the for
-		// statement declares, so it is declared in front.
-		from := 0
-		for {
-			i := strings.Index(field[from:], name+"=")
-			if i < 0 {
-				break
-			}
-			before := strings.TrimRight(field[:from+i], " \t")
-			if before == "" || before[len(before)-1] == ';' {
-				return true
-			}
-			from += i + 1
+		if strings.HasPrefix(field, pair) || strings.Contains(field, "; "+pair) || strings.Contains(field, ";"+pair) {
+			return true
 		}
 	}
 	return false

@@ -28,7 +28,6 @@ func TestCarries(t *testing.T) {
 		{[]string{"a=1"}, true},
 		{[]string{"b=1; a=1"}, true},
 		{[]string{"b=1;a=1"}, true},
-		{[]string{" \ta=1"}, true},
 		{[]string{"b=1", "a="}, true},
 		{[]string{"ba=1; b=a=1; ab=1; A=1; a"}, false},
 		{[]string{"b=a=1; ba=1; a=1"}, true},
@@ -46,11 +45,13 @@ func FuzzCarries(f *testing.F) {
 	f.Add("b=a=1", "a")
 	f.Fuzz(func(t *testing.T, field, name string) {
 		if name == "" || strings.ContainsAny(name, "=; \t") {
-			t.Skip("no name that rewrite asks for")
+			return // rewrite never asks for such a name
 		}
 		want := false
-		for _, pair := range strings.Split(field, ";") {
-			pair = strings.TrimLeft(pair, " \t")
+		for i, pair := range strings.Split(field, ";") {
+			if i > 0 {
+				pair = strings.TrimPrefix(pair, " ")
+			}
 			want = want || strings.HasPrefix(pair, name+"=")
 		}
 		if got := carries([]string{field}, name); got != want {

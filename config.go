@@ -79,7 +79,7 @@ func compile(config *Config, name string) (*policy, error) {
 		for _, earlier := range p.rules {
 			// A pattern covers another one if it matches it with each * read
 			// as a character that no cookie name has.
-			if matchName(earlier.pattern, strings.ReplaceAll(compiled.pattern, "*", "\x00")) {
+			if compiled.pattern != "" && matchName(earlier.pattern, strings.ReplaceAll(compiled.pattern, "*", "\x00")) {
 				f.add(option+".name", compiled.pattern, "never applies, because "+earlier.option+" comes first and matches the same cookies")
 				break
 			}
@@ -99,7 +99,11 @@ func compileAffinity(p *policy, config Affinity, middlewareName string, f *fault
 	r := newRule("affinity", "", compileAttributes("affinity", set, nil, f))
 	for i, cookie := range config.Cookies {
 		cookie = strings.TrimSpace(cookie)
-		checkName(fmt.Sprintf("affinity.cookies[%d]", i), cookie, f)
+		option := fmt.Sprintf("affinity.cookies[%d]", i)
+		checkName(option, cookie, f)
+		if strings.Contains(cookie, "*") {
+			f.add(option, cookie, "is one name, in which * stands for nothing else")
+		}
 		p.affinity[cookie] = r
 	}
 	for i, service := range config.Services {
@@ -253,7 +257,7 @@ func canonicalAttribute(name string) string {
 var (
 	printable   = regexp.MustCompile(`^[\x20-\x3a\x3c-\x7e]*$`) // ASCII without controls and ;
 	domainValue = regexp.MustCompile(`^\.?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
-	maxAgeRule  = regexp.MustCompile(`^[1-9][0-9]{0,9}$`)
+	maxAgeRule  = regexp.MustCompile(`^[1-9][0-9]*$`)
 )
 
 // parseAttribute reads one element of a set list. It returns the canonical

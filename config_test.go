@@ -52,6 +52,7 @@ func TestRefusedConfigurations(t *testing.T) {
 		{"Partitioned without Secure", set("Partitioned"), []string{`cookies[0].set: "Partitioned" ` + needsSecure}},
 		{"SameSite=None without Secure", set("samesite=none"), []string{`cookies[0].set: "SameSite=None" ` + needsSecure}},
 		{"empty name", rule("", []string{"Secure"}, nil, false), []string{`cookies[0].name: "" is no cookie name`}},
+		{"empty name behind a rule for all", &Config{Cookies: []CookieRule{{Name: "*", Keep: true}, {Keep: true}}}, []string{`cookies[1].name: "" is no cookie name`}},
 		{"no cookie name", rule("a b", []string{"Secure"}, nil, false), []string{`cookies[0].name: "a b" is no cookie name`}},
 		{"a rule that does nothing", rule("a", nil, nil, false), []string{`cookies[0]: "a" does nothing: one of set, remove and keep is needed`}},
 		{"a rule that keeps and edits", rule("a", []string{"Secure"}, nil, true), []string{`cookies[0].keep: "true" excludes set and remove`}},
@@ -62,9 +63,10 @@ func TestRefusedConfigurations(t *testing.T) {
 			`cookies[2].name: "a*c" never applies, because cookies[0] comes first and matches the same cookies`,
 			`cookies[5].name: "b" never applies, because cookies[4] comes first and matches the same cookies`,
 		}},
-		{"affinity", &Config{Affinity: Affinity{Cookies: []string{"a;b"}, Services: []string{"", "@file"}, Set: []string{"None"}}}, []string{
+		{"affinity", &Config{Affinity: Affinity{Cookies: []string{"a;b", "gms_*"}, Services: []string{"", "@file"}, Set: []string{"None"}}}, []string{
 			`affinity.set: "None" is no attribute; ` + known,
 			`affinity.cookies[0]: "a;b" is no cookie name`,
+			`affinity.cookies[1]: "gms_*" is one name, in which * stands for nothing else`,
 			`affinity.services[0]: "" is no name of a service`,
 			`affinity.services[1]: "@file" is no name of a service`,
 		}},

@@ -137,8 +137,8 @@ func asciiFold(s string) string {
 }
 
 // controls finds what makes browsers ignore a whole line (RFC 6265bis section
-// 5.6). Such a line stays as it is: without the attribute that holds the
-// control character it would become a cookie.
+// 5.6). Attributes with one stay as they are: without the one that holds it the
+// line would become a cookie.
 var controls = regexp.MustCompile(`[\x00-\x08\x0a-\x1f\x7f]`)
 
 // lifetime is what a browser reads from the attributes of a line about where
@@ -147,7 +147,7 @@ type lifetime struct {
 	path     string // "" for the default path
 	domain   string // "" for the host alone
 	deletes  bool   // the line deletes the cookie
-	volatile bool   // deletes was read from Expires and changes with the clock
+	volatile bool   // the line has a date: it differs from one response to the next
 }
 
 var lifetimeAttributes = regexp.MustCompile(`;[ \t]*(` + asciiFold("Path") + `|` + asciiFold("Domain") + `|` +
@@ -186,9 +186,9 @@ func readLifetime(attributes string, now time.Time) lifetime {
 			}
 		}
 	}
+	l.volatile = dated
 	if dated && !aged {
 		l.deletes = past
-		l.volatile = true
 	}
 	return l
 }
@@ -196,7 +196,7 @@ func readLifetime(attributes string, now time.Time) lifetime {
 var (
 	dateDelimiters = regexp.MustCompile(`[\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+`)
 	dateTime       = regexp.MustCompile(`^([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[^0-9]|$)`)
-	dateDay        = regexp.MustCompile(`^([0-9]{1,2})(?:[^0-9]|$)`)
+	dateDay        = regexp.MustCompile(`^([0-9]{1,2})$`) // the standard would take 31st as well, Chromium and Firefox do not
 	dateYear       = regexp.MustCompile(`^([0-9]{2,4})(?:[^0-9]|$)`)
 )
 

@@ -218,6 +218,7 @@ func TestParseCookieDate(t *testing.T) {
 		{"1 jan 69 0:0:0", "2069-01-01T00:00:00Z"},
 		{"23 november 2026 4:12:5am", "2026-11-23T04:12:05Z"},
 		{"2026 Nov 23 04:12:05", "2026-11-23T04:12:05Z"},
+		{"Friday July 31st 2020 10:00:00", ""},
 		{"31 Feb 2026 00:00:00", ""},
 		{"1 Jan 1600 00:00:00", ""},
 		{"1 Jan 2026 24:00:00", ""},
@@ -255,7 +256,7 @@ func TestReadLifetime(t *testing.T) {
 		{"; Max-Age=+0", lifetime{}},
 		{"; Expires=Sun, 22 Nov 2026 00:00:00 GMT", lifetime{deletes: true, volatile: true}},
 		{"; Expires=Sun, 22 Nov 2027 00:00:00 GMT", lifetime{volatile: true}},
-		{"; Expires=Sun, 22 Nov 2026 00:00:00 GMT; Max-Age=1", lifetime{}},
+		{"; Expires=Sun, 22 Nov 2026 00:00:00 GMT; Max-Age=1", lifetime{volatile: true}},
 		{"; Expires=Sun, 22 Nov 2026 00:00:00 GMT; Expires=never", lifetime{deletes: true, volatile: true}},
 	}
 	for _, tt := range tests {

@@ -113,8 +113,9 @@ func (m *middleware) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w := &responseWriter{ResponseWriter: rw, rewriter: m.rewriter, method: r.Method, cookies: r.Header["Cookie"]}
+	// Deferred, since Traefik answers a panic with the header that stands then.
+	defer w.finish()
 	m.next.ServeHTTP(w, r)
-	w.finish()
 }
 
 // overHTTPS reports whether the client speaks HTTPS: to this Traefik, or to

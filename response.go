@@ -38,6 +38,9 @@ type responseWriter struct {
 	// octets of the body that are still to come, negative where it is unknown.
 	flusher *http.ResponseController
 	pending int64
+
+	flushed bool // the server has the header, or there is none
+	sized   bool // the response has a Content-Length
 }
 
 // WriteHeader implements [http.ResponseWriter].
@@ -55,6 +58,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		return
 	}
 	w.commit()
+	w.sized = header.Get("Content-Length") != ""
 	w.ResponseWriter.WriteHeader(status)
 
 	// Only successful answers are streams. Flushing an error would tear it out
@@ -78,6 +82,7 @@ func (w *responseWriter) WriteHeader(status int) {
 	// body, which have to be there when the header goes out.
 	if _, typed := header["Content-Type"]; typed {
 		_ = w.flusher.Flush()
+		w.flushed = true
 	}
 }
 
@@ -89,7 +94,7 @@ func (w *responseWriter) Write(b []byte) (int, error) {
 		w.WriteHeader(http.StatusOK)
 	}
 	n, err := w.ResponseWriter.Write(b)
-	if w.flusher == nil {
+	if w.flusher == nil || n == 0 {
 		return n, err
 	}
 	if w.pending > 0 {
@@ -100,6 +105,7 @@ func (w *responseWriter) Write(b []byte) (int, error) {
 		}
 	}
 	_ = w.flusher.Flush()
+	w.flushed = true
 	return n, err
 }
 
@@ -111,7 +117,7 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return conn, rw, err
 	}
-	w.committed = true
+	w.committed, w.flushed = true, true
 	if len(w.held) > 0 {
 		header := w.Header()
 		header["Set-Cookie"] = append(w.held, header["Set-Cookie"]...)
@@ -121,10 +127,22 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // finish commits a response for which the handler wrote nothing. The status is
-// left to the server, as it is without the plugin.
+// left to the server, as it is without the plugin. Where trailers came that the
+// header did not announce, it flushes, as the reverse proxy wants to: net/http
+// sends them only with a body in chunks.
 func (w *responseWriter) finish() {
 	if !w.committed {
 		w.commit()
+		return
+	}
+	if w.flushed || w.sized {
+		return
+	}
+	for name := range w.Header() {
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			_ = http.NewResponseController(w.ResponseWriter).Flush()
+			return
+		}
 	}
 }
 

@@ -109,6 +109,12 @@ func TestCommit(t *testing.T) {
 			w.WriteHeader(200)
 		}, []string{`WriteHeader(103) []`, `WriteHeader(103) []`,
 			`WriteHeader(200) ["sticky=1; SameSite=None; Secure; Partitioned" "hint=1; SameSite=None; Secure; Partitioned" "a=1; SameSite=None; Secure; Partitioned"]`}},
+		{"a trailer that nobody announced, behind an error", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			cookie(w)
+			w.WriteHeader(400)
+			io.WriteString(w, "x")
+			w.Header().Set(http.TrailerPrefix+"X-Late", "1")
+		}, []string{`WriteHeader(400) ["a=1; SameSite=None; Secure; Partitioned"]`, "Write x", "Flush"}},
 		{"101 is final", "GET", func(w http.ResponseWriter, _ *http.Request) {
 			cookie(w)
 			w.WriteHeader(101)
@@ -136,12 +142,23 @@ func TestCommit(t *testing.T) {
 func TestPanicsPass(t *testing.T) {
 	for _, value := range []any{http.ErrAbortHandler, "other"} {
 		func() {
+			handler, err := New(context.Background(), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Set-Cookie", "a=1")
+				panic(value)
+			}), CreateConfig(), "test@file")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := httptest.NewRecorder()
 			defer func() {
 				if got := recover(); got != value {
 					t.Errorf("got panic %v; want %v", got, value)
 				}
+				if got := w.Header().Get("Set-Cookie"); got != "a=1; SameSite=None; Secure; Partitioned" {
+					t.Errorf("got cookie %q for Traefik's answer to the panic", got)
+				}
 			}()
-			respond(t, CreateConfig(), httptest.NewRequest("GET", "/", nil), func(http.ResponseWriter, *http.Request) { panic(value) })
+			handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 		}()
 	}
 }

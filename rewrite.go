@@ -17,6 +17,10 @@ const (
 	// kinds of lines that differ in the cookie's value alone.
 	maxRemembered = 128
 
+	// maxPair is the length in octets of the longest name and value that
+	// browsers take (RFC 6265bis section 5.6), and of the = between them.
+	maxPair = 4096 + 1
+
 	// maxKey is the length in octets over which a line is not remembered.
 	maxKey = 512
 )
@@ -74,7 +78,8 @@ func (rw *rewriter) rewrite(lines, cookieFields []string) []string {
 		if !ok {
 			r = rw.resolve(name, attributes)
 		}
-		if r.twin != "" && (r.always || carries(cookieFields, name)) {
+		// A line that browsers refuse sets nothing: what they hold is still good.
+		if r.twin != "" && (r.always || carries(cookieFields, name)) && len(pair) <= maxPair && !controls.MatchString(pair) {
 			rewritten = append(rewritten, r.twin)
 		}
 		rewritten = append(rewritten, pair+r.attributes)
@@ -122,7 +127,8 @@ func (rw *rewriter) first(logged map[string]bool, name string) bool {
 	return true
 }
 
-// remember keeps the result for a key, as long as there is room.
+// remember keeps the result for a key. Where there is no room left it starts
+// anew, so that a burst of odd lines does not keep the usual ones out for ever.
 func (rw *rewriter) remember(key string, r result) {
 	if len(key) > maxKey {
 		return
@@ -131,7 +137,7 @@ func (rw *rewriter) remember(key string, r result) {
 	defer rw.mu.Unlock()
 	old := rw.results.Load().(map[string]result)
 	if len(old) >= maxRemembered {
-		return
+		old = nil
 	}
 	results := make(map[string]result, len(old)+1)
 	for k, v := range old {

@@ -32,8 +32,8 @@ func TestRewriteConcurrently(t *testing.T) {
 		}()
 	}
 	wg.Wait()
-	if n := len(rw.results.Load().(map[string]result)); n != maxRemembered {
-		t.Errorf("got %d results remembered; want %d", n, maxRemembered)
+	if n := len(rw.results.Load().(map[string]result)); n == 0 || n > maxRemembered {
+		t.Errorf("got %d results remembered; want 1 to %d", n, maxRemembered)
 	}
 	if n := len(rw.changed); n != maxNames {
 		t.Errorf("got %d names in the log; want %d", n, maxNames)

@@ -194,6 +194,30 @@ func TestInterpretedWarning(t *testing.T) {
 	}
 }
 
+func TestInterpretedPanic(t *testing.T) {
+	for _, value := range []any{http.ErrAbortHandler, "other"} {
+		handler, err := loadPlugin(t).handler(t, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Set-Cookie", "a=1")
+			panic(value)
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		func() {
+			defer func() {
+				if got := recover(); got != value {
+					t.Errorf("got panic %v; want %v", got, value)
+				}
+			}()
+			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		}()
+		if got := w.Header().Get("Set-Cookie"); got != "a=1; SameSite=None; Secure; Partitioned" {
+			t.Errorf("got cookie %q for Traefik's answer to the panic", got)
+		}
+	}
+}
+
 // The plugin catalog refuses a plugin for each of these.
 func TestCatalog(t *testing.T) {
 	m := readManifest(t)

@@ -157,6 +157,14 @@ func node(t *testing.T) *httptest.Server {
 		w.Header().Set("X-Announced", "1")
 		w.Header().Set(http.TrailerPrefix+"X-Late", "2")
 	})
+	mux.HandleFunc("/late-trailer", func(w http.ResponseWriter, _ *http.Request) {
+		cookies(w)
+		w.Header().Set("Content-Type", "text/plain") // without it Traefik v2 guesses or not, as time has it
+		w.WriteHeader(http.StatusBadRequest)
+		w.(http.Flusher).Flush() // or net/http sends no trailer that was not announced
+		io.WriteString(w, "body")
+		w.Header().Set(http.TrailerPrefix+"X-Late", "2")
+	})
 	mux.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) {
 		upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 		conn, err := upgrader.Upgrade(w, r, http.Header{"Set-Cookie": {"BAYEUX_BROWSER=1; Path=/; HttpOnly", "other=2"}})
@@ -361,7 +369,7 @@ func TestTraefik(t *testing.T) {
 					client, scheme = traefik.Client(), "https://"
 					client.Transport.(*http.Transport).ForceAttemptHTTP2 = true
 				}
-				for _, request := range []string{"GET /ok", "HEAD /ok", "GET /status/200", "GET /status/204", "GET /status/304", "GET /status/404", "GET /status/503", "HEAD /status/200", "GET /trailers"} {
+				for _, request := range []string{"GET /ok", "HEAD /ok", "GET /status/200", "GET /status/204", "GET /status/304", "GET /status/404", "GET /status/503", "HEAD /status/200", "GET /trailers", "GET /late-trailer"} {
 					t.Run(request, func(t *testing.T) {
 						method, path, _ := strings.Cut(request, " ")
 						without, withoutBody := get(t, client, method, scheme+"plain.test"+path, nil)
@@ -373,6 +381,9 @@ func TestTraefik(t *testing.T) {
 						sameButCookies(t, with, without)
 						if withBody != withoutBody || !reflect.DeepEqual(with.Trailer, without.Trailer) {
 							t.Errorf("got a body of %d octets, trailers %v; want %d, %v", len(withBody), with.Trailer, len(withoutBody), without.Trailer)
+						}
+						if request == "GET /late-trailer" && with.Trailer.Get("X-Late") != "2" {
+							t.Errorf("got trailers %v", with.Trailer)
 						}
 						if request == "GET /trailers" && (with.Trailer.Get("X-Announced") != "1" || with.Trailer.Get("X-Late") != "2") {
 							t.Errorf("got trailers %v", with.Trailer)
