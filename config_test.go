@@ -114,9 +114,9 @@ func TestMatchName(t *testing.T) {
 	}
 }
 
-// The Docker labels of the README give the policy of its YAML. Labels are
-// decoded by the library that Traefik decodes them with; the YAML is the
-// manifest's, which is the README's (the e2e module's tests compare the two).
+// The Docker labels of the README, decoded by the library that Traefik decodes
+// labels with, give the policy of the README's file. (That the two agree is
+// shown again in the e2e module, where a reader of YAML and mapstructure are.)
 func TestDockerLabels(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
