@@ -194,6 +194,41 @@ func TestInterpretedWarning(t *testing.T) {
 	}
 }
 
+func TestInterpretedFaults(t *testing.T) {
+	_, err := loadPlugin(t).handler(t, map[string]any{
+		"cookies": []any{
+			map[string]any{"name": "a b", "set": "samesite=non, Priority=1, Path=x, Max-Age=0, Domain=, Secure=1, Foo, HttpOnly, httponly", "remove": "httponly, path=/"},
+			map[string]any{"name": "*", "set": "Partitioned"},
+			map[string]any{"name": "c", "keep": true},
+			map[string]any{"name": "d"},
+		},
+		"affinity": map[string]any{"cookies": "e*", "services": "@file"},
+	}, http.NotFoundHandler())
+	const known = "is no attribute; known are SameSite, HttpOnly, Secure, Path, Domain, Max-Age, Priority, Partitioned"
+	want := "chips: test@file: the configuration is refused: " + strings.Join([]string{
+		`affinity.cookies[0]: "e*" is one name, in which * stands for nothing else`,
+		`affinity.services[0]: "@file" is no name of a service`,
+		`cookies[0].name: "a b" is no cookie name`,
+		`cookies[0].set: "samesite=non" needs one of None, Lax, Strict as its value`,
+		`cookies[0].set: "Priority=1" needs one of Low, Medium, High as its value`,
+		`cookies[0].set: "Path=x" needs a value that starts with /`,
+		`cookies[0].set: "Max-Age=0" needs whole seconds, 1 or more, as its value`,
+		`cookies[0].set: "Domain=" needs the name of a host as its value`,
+		`cookies[0].set: "Secure=1" has a value, but Secure takes none`,
+		`cookies[0].set: "Foo" ` + known,
+		`cookies[0].set: "httponly" sets HttpOnly a second time`,
+		`cookies[0].remove: "httponly" is set by the same rule`,
+		`cookies[0].remove: "path=/" ` + known,
+		`cookies[1].set: "Partitioned" needs Secure in the same set: browsers refuse the cookie without it`,
+		`cookies[2].name: "c" never applies, because cookies[1] comes first and matches the same cookies`,
+		`cookies[3]: "d" does nothing: one of set, remove and keep is needed`,
+		`cookies[3].name: "d" never applies, because cookies[1] comes first and matches the same cookies`,
+	}, "; ")
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
 func TestInterpretedPanic(t *testing.T) {
 	for _, value := range []any{http.ErrAbortHandler, "other"} {
 		handler, err := loadPlugin(t).handler(t, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

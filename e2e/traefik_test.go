@@ -222,6 +222,8 @@ http:
     derived: {rule: 'Host(` + "`derived.test`" + `)', service: sticky, middlewares: [affinity]}
     weighted: {rule: 'Host(` + "`weighted.test`" + `)', service: weighted, middlewares: [affinity]}
     down: {rule: 'Host(` + "`down.test`" + `)', service: down, middlewares: [chips]}
+    half-down-after: {rule: 'Host(` + "`half-down-after.test`" + `)', service: half-down, middlewares: [chips, retry]}
+    half-down-before: {rule: 'Host(` + "`half-down-before.test`" + `)', service: half-down, middlewares: [retry, chips]}
     down-plain: {rule: 'Host(` + "`down-plain.test`" + `)', service: down}
   middlewares:
     chips: {plugin: {traefik-chips: {expireUnpartitioned: true}}}
@@ -248,6 +250,7 @@ http:
     sticky: {loadBalancer: {sticky: {cookie: {}}, servers: [{url: '` + node + `'}]}}
     named: {loadBalancer: {sticky: {cookie: {name: gms_node, httpOnly: true, sameSite: lax}}, servers: [{url: '` + node + `'}]}}
     weighted: {weighted: {sticky: {cookie: {name: gms_group}}, services: [{name: named, weight: 1}]}}
+    half-down: {loadBalancer: {servers: [{url: 'http://127.0.0.1:1'}, {url: '` + node + `'}]}}
     down: {loadBalancer: {sticky: {cookie: {}}, servers: [{url: 'http://127.0.0.1:1'}]}}
 `
 }
@@ -438,6 +441,17 @@ func TestTraefik(t *testing.T) {
 					}
 				})
 			}
+		}
+		for _, place := range []string{"after", "before"} {
+			t.Run("retry "+place+", half of the nodes down", func(t *testing.T) {
+				for range 6 {
+					answer, body := get(t, client, "GET", "http://half-down-"+place+".test/ok", nil)
+					if answer.StatusCode != http.StatusOK || body != plainBody {
+						t.Errorf("got %d with %d octets; want the answer of the node that lives", answer.StatusCode, len(body))
+					}
+					equalLines(t, "Set-Cookie", answer.Header["Set-Cookie"], rewritten)
+				}
+			})
 		}
 		for _, kind := range []string{"events", "chunked", "known"} {
 			for _, host := range []string{"retry-after", "retry-before", "errors-before"} {
