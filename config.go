@@ -146,7 +146,7 @@ func newRule(option, pattern string, changes []attribute) *rule {
 // edit returns what the rule does to the cookies of that name.
 func (r *rule) edit(name string, deletes bool) *edit {
 	i := prefixOf(name)
-	if deletes && r.changesAttribute("Max-Age") {
+	if deletes && r.change("Max-Age").name != "" {
 		var p *prefix
 		if i >= 0 {
 			p = &prefixes[i]
@@ -159,24 +159,15 @@ func (r *rule) edit(name string, deletes bool) *edit {
 	return r.base
 }
 
-// changesAttribute reports whether the rule sets or removes an attribute.
-func (r *rule) changesAttribute(name string) bool {
+// change returns what the rule does to an attribute; nothing where the name of
+// the change is empty.
+func (r *rule) change(name string) attribute {
 	for _, a := range r.changes {
 		if a.name == name {
-			return true
+			return a
 		}
 	}
-	return false
-}
-
-// partitions reports whether the rule sets Partitioned.
-func (r *rule) partitions() bool {
-	for _, a := range r.changes {
-		if a.text == "Partitioned" {
-			return true
-		}
-	}
-	return false
+	return attribute{}
 }
 
 // Cookie names are tokens (RFC 6265 section 4.1.1); * is one of their
@@ -215,7 +206,7 @@ func compileAttributes(option string, set, remove []string, f *faults) []attribu
 	removed := map[string]bool{}
 	for _, element := range remove {
 		element = strings.TrimSpace(element)
-		name := canonicalAttribute(element)
+		name := canonical(element, attributeOrder)
 		if name == "" {
 			f.add(option+".remove", element, "is no attribute; known are "+strings.Join(attributeOrder, ", "))
 			continue
@@ -239,16 +230,16 @@ func compileAttributes(option string, set, remove []string, f *faults) []attribu
 	return changes
 }
 
-// canonicalAttribute returns the canonical spelling of an attribute's name, or
-// "" for one that is not known. Names are ASCII: the non-ASCII letters that
-// ToLower folds into ASCII ones find nothing.
-func canonicalAttribute(name string) string {
-	if !printable.MatchString(name) {
+// canonical returns the spelling that text has among choices, without regard to
+// case, or "" where it is none of them. Letters outside of ASCII, some of which
+// EqualFold takes for ASCII ones, find nothing.
+func canonical(text string, choices []string) string {
+	if !printable.MatchString(text) {
 		return ""
 	}
-	for _, known := range attributeOrder {
-		if strings.ToLower(name) == strings.ToLower(known) {
-			return known
+	for _, choice := range choices {
+		if strings.EqualFold(text, choice) {
+			return choice
 		}
 	}
 	return ""
@@ -267,7 +258,7 @@ func parseAttribute(element string) (name, text, reason string) {
 		return "", "", "has a character that no attribute may have: a semicolon, a control character or one outside ASCII"
 	}
 	name, value, hasValue := strings.Cut(element, "=")
-	name, value = canonicalAttribute(strings.TrimSpace(name)), strings.TrimSpace(value)
+	name, value = canonical(strings.TrimSpace(name), attributeOrder), strings.TrimSpace(value)
 	switch name {
 	case "":
 		return "", "", "is no attribute; known are " + strings.Join(attributeOrder, ", ")
@@ -300,13 +291,11 @@ func parseAttribute(element string) (name, text, reason string) {
 
 // oneOf returns the canonical spelling of value among choices, or the reason
 // why it is none of them.
-func oneOf(value string, choices []string) (canonical, reason string) {
-	for _, choice := range choices {
-		if strings.ToLower(value) == strings.ToLower(choice) {
-			return choice, ""
-		}
+func oneOf(value string, choices []string) (spelling, reason string) {
+	if spelling = canonical(value, choices); spelling == "" {
+		reason = "needs one of " + strings.Join(choices, ", ") + " as its value"
 	}
-	return value, "needs one of " + strings.Join(choices, ", ") + " as its value"
+	return spelling, reason
 }
 
 // matchName reports whether name matches a pattern in which * stands for any

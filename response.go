@@ -40,7 +40,6 @@ type responseWriter struct {
 	pending int64
 
 	flushed bool // the server has the header, or there is none
-	sized   bool // the response has a Content-Length
 }
 
 // WriteHeader implements [http.ResponseWriter].
@@ -58,7 +57,6 @@ func (w *responseWriter) WriteHeader(status int) {
 		return
 	}
 	w.commit()
-	w.sized = header.Get("Content-Length") != ""
 	w.ResponseWriter.WriteHeader(status)
 
 	// Only successful answers are streams. Flushing an error would tear it out
@@ -135,10 +133,11 @@ func (w *responseWriter) finish() {
 		w.commit()
 		return
 	}
-	if w.flushed || w.sized {
+	header := w.Header()
+	if w.flushed || header.Get("Content-Length") != "" {
 		return
 	}
-	for name := range w.Header() {
+	for name := range header {
 		if strings.HasPrefix(name, http.TrailerPrefix) {
 			_ = http.NewResponseController(w.ResponseWriter).Flush()
 			return

@@ -88,18 +88,17 @@ func (rw *rewriter) rewrite(lines, cookieFields []string) []string {
 }
 
 // resolve works out the result for a line that was not seen before, tells the
-// log and remembers it.
+// log and remembers it. What costs nothing to work out is not remembered, nor is
+// a line with a date, which does not come again.
 func (rw *rewriter) resolve(name, attributes string) result {
 	rule := rw.policy.ruleFor(name)
 	if rule == nil || len(rule.changes) == 0 || controls.MatchString(attributes) {
-		r := result{attributes: attributes}
-		rw.remember(name+attributes, r)
-		return r
+		return result{attributes: attributes}
 	}
 	l := readLifetime(attributes, time.Now())
 	e := rule.edit(name, l.deletes)
 	r := result{attributes: e.apply(attributes)}
-	if name != "" && rw.policy.expireUnpartitioned && rule.partitions() {
+	if name != "" && rw.policy.expireUnpartitioned && rule.change("Partitioned").text != "" {
 		r.twin = unpartitionedTwin(name, l)
 		r.always = l.deletes
 	}

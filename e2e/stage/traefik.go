@@ -4,7 +4,6 @@
 package stage
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -230,7 +229,7 @@ func (t *Traefik) logFile() string { return filepath.Join(t.folder, "traefik.log
 // Log returns what Traefik has logged so far, as lines of JSON.
 func (t *Traefik) Log() string {
 	text, _ := os.ReadFile(t.logFile())
-	return string(bytes.ToValidUTF8(text, []byte("?")))
+	return string(text)
 }
 
 // Stop ends Traefik and removes its files.
