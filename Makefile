@@ -3,17 +3,33 @@
 SHELL := bash
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.6.2
 
-.PHONY: help demo test lint fuzz
+.PHONY: help demo screenshots packages test test-plugin test-traefik test-browsers lint fuzz
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-demo: ## show what the plugin does, with real Traefik and CometD nodes
-	@cd e2e && go build -o ../.cache/demo ./cmd/demo && exec ../.cache/demo
+demo: packages ## show what the plugin does, in your browser: real Traefik, CometD nodes, a company's page
+	@cd e2e && go build -o ../.cache/stage ./cmd/stage && exec ../.cache/stage -demo
 
-test: ## run every test: compiled, interpreted, and through two versions of Traefik
+screenshots: packages ## take the README's pictures of the demo page anew
+	cd e2e && node browser/screenshots.mjs ../.assets
+
+packages: e2e/node_modules/.package-lock.json ## install the npm packages of e2e
+
+e2e/node_modules/.package-lock.json: e2e/package-lock.json
+	cd e2e && npm ci --no-audit --no-fund
+	touch $@
+
+test: test-plugin test-traefik test-browsers ## run every test
+
+test-plugin: ## the plugin, compiled
 	go vet ./... && go test -race ./...
+
+test-traefik: packages ## the plugin, interpreted and through two versions of Traefik
 	cd e2e && go vet ./... && go test -count=1 -timeout 40m ./... # the cache does not see the plugin change
+
+test-browsers: packages ## the chat in Chromium and Firefox
+	cd e2e && node --test --test-concurrency=1 --test-reporter=spec browser/*.test.mjs
 
 fuzz: ## run each fuzz test for a minute
 	for f in $$(go test -list '^Fuzz' . | grep ^Fuzz); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime 1m . || exit 1; done

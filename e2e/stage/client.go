@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 )
@@ -60,7 +59,7 @@ func NewGMSClient(traefik *Traefik, base string) *GMSClient {
 	client := traefik.Client()
 	client.Jar = embeddedJar{jar}
 	client.Timeout = time.Minute
-	return &GMSClient{client: client, base: base, origin: "https://company.test"}
+	return &GMSClient{client: client, base: base, origin: "https://bank.test"}
 }
 
 // SetCookies returns the Set-Cookie lines of all answers so far.
@@ -68,13 +67,6 @@ func (c *GMSClient) SetCookies() []string { return c.cookies }
 
 // Nodes returns the nodes that gave the answers so far, in their order.
 func (c *GMSClient) Nodes() []string { return c.nodes }
-
-// Kept reports whether the client, as a browser that blocks third-party
-// cookies, has kept a cookie of that name.
-func (c *GMSClient) Kept(name string) bool {
-	u, err := url.Parse(c.base)
-	return err == nil && slices.ContainsFunc(c.client.Jar.Cookies(u), func(k *http.Cookie) bool { return k.Name == name })
-}
 
 // AllowedOrigin returns the Access-Control-Allow-Origin of the last answer.
 func (c *GMSClient) AllowedOrigin() string { return c.allowed }

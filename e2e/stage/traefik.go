@@ -84,9 +84,10 @@ type Traefik struct {
 	HTTP  string // address of the entry point web
 	HTTPS string // address of the entry point websecure
 
-	folder string
-	cmd    *exec.Cmd
-	exited chan struct{}
+	folder   string
+	cmd      *exec.Cmd
+	exited   chan struct{}
+	revision int // of the dynamic configuration
 }
 
 // TraefikOptions are what the runs of Traefik differ in.
@@ -137,10 +138,10 @@ func (t *Traefik) start(binary string, options TraefikOptions, dynamic string) e
 	if err := os.Mkdir(filepath.Join(t.folder, "dynamic"), 0o755); err != nil {
 		return err
 	}
-	if err := t.write("ready.yml", "http: {routers: {ready: {rule: 'Host(`ready.test`)', service: ping@internal}}}"); err != nil {
+	if err := t.write("dynamic.yml", dynamic); err != nil {
 		return err
 	}
-	if err := t.Configure(dynamic); err != nil {
+	if err := t.writeRevision(); err != nil {
 		return err
 	}
 	ports, err := freePorts(2)
@@ -183,23 +184,46 @@ func (t *Traefik) start(binary string, options TraefikOptions, dynamic string) e
 	return t.ready()
 }
 
-// ready waits until Traefik serves the routers of its first configuration.
+// Configure replaces the dynamic configuration and waits until Traefik serves
+// it.
+func (t *Traefik) Configure(dynamic string) error { return t.configure("dynamic.yml", dynamic) }
+
+func (t *Traefik) configure(name, text string) error {
+	if err := t.write(name, text); err != nil {
+		return err
+	}
+	if err := t.writeRevision(); err != nil {
+		return err
+	}
+	return t.ready()
+}
+
+// writeRevision adds a router by which ready knows that Traefik has read all
+// that was written before.
+func (t *Traefik) writeRevision() error {
+	t.revision++
+	return t.write("revision.yml", fmt.Sprintf("http: {routers: {revision: {rule: 'Host(`revision-%d.test`)', service: ping@internal}}}", t.revision))
+}
+
+// ready waits until both entry points serve the last revision.
 func (t *Traefik) ready() error {
 	client := t.Client()
 	client.Timeout = time.Second
 	err := Poll(2*time.Minute, func() error {
 		select {
 		case <-t.exited:
-			return errors.New("Traefik ended at its start")
+			return errors.New("Traefik ended")
 		default:
 		}
-		answer, err := client.Get("http://ready.test/")
-		if err != nil {
-			return err
-		}
-		answer.Body.Close()
-		if answer.StatusCode != http.StatusOK {
-			return fmt.Errorf("Traefik answers %d", answer.StatusCode)
+		for _, scheme := range []string{"http", "https"} {
+			answer, err := client.Get(fmt.Sprintf("%s://revision-%d.test/", scheme, t.revision))
+			if err != nil {
+				return err
+			}
+			answer.Body.Close()
+			if answer.StatusCode != http.StatusOK {
+				return fmt.Errorf("Traefik answers %d", answer.StatusCode)
+			}
 		}
 		return nil
 	})
@@ -207,11 +231,6 @@ func (t *Traefik) ready() error {
 		return fmt.Errorf("%w\n%s", err, t.Log())
 	}
 	return nil
-}
-
-// Configure replaces the dynamic configuration, which Traefik reloads.
-func (t *Traefik) Configure(dynamic string) error {
-	return t.write("dynamic.yml", dynamic)
 }
 
 // write puts a file of the dynamic configuration into place in one step, so
