@@ -12,7 +12,11 @@ export const distinct = (list) => [...new Set(list)];
 // kept, in this very run.
 export async function browse(t, browser, profile, stage) {
   const instance = await launch(browser, profile);
-  t.after(() => instance.close());
+  instance.chats = [];
+  t.after(async () => {
+    await report(t, instance, stage);
+    await instance.close();
+  });
   const page = await instance.newPage();
   await page.goto(`${stage.companies[0]}/page.css`);
   const status = await page.evaluate(async (url) => (await fetch(url, { credentials: 'include' })).status, `${stage.plain}/control`);
@@ -23,14 +27,29 @@ export async function browse(t, browser, profile, stage) {
   return instance;
 }
 
+// Names, in the test's output, what the jar held at its end and which nodes
+// answered.
+async function report(t, browser, stage) {
+  for (const site of [...stage.companies, stage.service, undefined]) {
+    const jar = await browser.jar(site);
+    if (jar.length > 0) t.diagnostic(`${site ? `partition of ${new URL(site).hostname}` : 'no partition'}: ${jar.map((c) => `${c.name}=${c.value}`).join(', ')}`);
+  }
+  for (const chat of browser.chats) {
+    const { handshakes, nodes } = await chat.facts();
+    t.diagnostic(`${chat.page.url()}: nodes ${nodes.join(' ') || 'none'}, handshakes ${handshakes}`);
+  }
+}
+
 // Opens a page with the chat. The frame of the returned Chat is where it lives.
 export async function open(browser, address) {
   const page = await browser.newPage();
   await page.goto(address);
-  if (!address.includes('embed=frame')) return new Chat(page, page);
-  await page.waitForSelector('iframe');
-  await page.waitForFrame((frame) => frame !== page.mainFrame() && frame.url().startsWith('https://'));
-  return new Chat(page, page.frames().at(-1));
+  const frame = address.includes('embed=frame')
+    ? await page.waitForFrame((candidate) => candidate !== page.mainFrame() && candidate.url().startsWith('https://'))
+    : page;
+  const chat = new Chat(page, frame);
+  browser.chats.push(chat);
+  return chat;
 }
 
 export class Chat {
