@@ -100,7 +100,7 @@ func read(line string) (seen, bool) {
 // rewriteOne returns the last of the lines that one line becomes: the others
 // expire twins.
 func rewriteOne(rw *rewriter, line string) string {
-	lines := rw.rewrite([]string{line}, nil)
+	lines := rewrite(rw, []string{line}, nil)
 	return lines[len(lines)-1]
 }
 

@@ -97,9 +97,30 @@ func New(_ context.Context, next http.Handler, config *Config, name string) (htt
 		return nil, err
 	}
 	fmt.Printf("chips: %s: %s\n", name, p)
-	return &middleware{next: next, rewriter: newRewriter(p, name)}, nil
+	m := &middleware{next: next, rewriter: newRewriter(p, name)}
+	if p.httpsOnly || p.embeddedOnly {
+		return &selective{next: next, middleware: m, httpsOnly: p.httpsOnly, embeddedOnly: p.embeddedOnly}, nil
+	}
+	return m, nil
 }
 
+// selective leaves the answers to some requests alone.
+type selective struct {
+	next                    http.Handler
+	middleware              *middleware
+	httpsOnly, embeddedOnly bool
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *selective) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if (s.httpsOnly && !overHTTPS(r)) || (s.embeddedOnly && !embedded(r)) {
+		s.next.ServeHTTP(rw, r)
+		return
+	}
+	s.middleware.ServeHTTP(rw, r)
+}
+
+// middleware rewrites the answers to all requests.
 type middleware struct {
 	next     http.Handler
 	rewriter *rewriter
@@ -107,15 +128,27 @@ type middleware struct {
 
 // ServeHTTP implements [http.Handler].
 func (m *middleware) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	p := m.rewriter.policy
-	if (p.httpsOnly && !overHTTPS(r)) || (p.embeddedOnly && !embedded(r)) {
-		m.next.ServeHTTP(rw, r)
+	if r.Header["Upgrade"] != nil {
+		serveUpgrade(m, rw, r)
 		return
 	}
-	w := &responseWriter{ResponseWriter: rw, rewriter: m.rewriter, method: r.Method, cookies: r.Header["Cookie"]}
-	// Deferred, since Traefik answers a panic with the header that stands then.
-	defer w.finish()
+	w := &responseWriter{ResponseWriter: rw, m: m, request: r, digits: maxUnflushed}
 	m.next.ServeHTTP(w, r)
+	// Not deferred: that would cost every response a tenth of the whole, for the
+	// sake of the 500 that Traefik answers where next panics.
+	if !w.settled {
+		finish(w)
+	}
+}
+
+// serveUpgrade is ServeHTTP for a request that may end in a hijacked
+// connection.
+func serveUpgrade(m *middleware, rw http.ResponseWriter, r *http.Request) {
+	w := &responseWriter{ResponseWriter: rw, m: m, request: r, digits: maxUnflushed}
+	m.next.ServeHTTP(&upgradeWriter{w}, r)
+	if !w.settled {
+		finish(w)
+	}
 }
 
 // overHTTPS reports whether the client speaks HTTPS: to this Traefik, or to

@@ -18,32 +18,61 @@ import (
 //     for the final response, because browsers ignore them there and the
 //     reverse proxy clears the header map after it. 101 is final.
 //   - An upgrade hijacks the connection and writes its own header: that one
-//     header block is edited as it passes.
-//   - Yaegi shows compiled code nothing but Header, Write, WriteHeader and
-//     Hijack, so that the reverse proxy cannot flush: the writer does it.
+//     header block is edited as it passes (see upgradeWriter).
+//   - Yaegi shows compiled code nothing but Header, Write and WriteHeader, so
+//     that the reverse proxy cannot flush: the writer does it.
 //
-// Header is promoted from the writer that Traefik gave, which costs the
-// interpreter nothing.
+// The interpreter allocates every variable and temporary of a function when it
+// is called, in branches that are not taken too. So WriteHeader and Write hold
+// what a small answer of known length needs, and the rest is in functions, which
+// cost less than methods. Header is promoted from the writer that Traefik gave,
+// which costs nothing.
 type responseWriter struct {
 	http.ResponseWriter
 
-	rewriter *rewriter
-	method   string   // of the request
-	cookies  []string // the request's Cookie header fields
+	m       *middleware
+	request *http.Request
 
-	committed bool
+	// digits is the number of them in the longest Content-Length that WriteHeader
+	// deals with itself.
+	digits int
+
 	held      []string // Set-Cookie lines of informational responses
+	committed bool
+
+	// settled says that nothing is left to do: Write only passes on, and finish
+	// has nothing to finish.
+	settled bool
 
 	// flusher is nil where nothing is to be flushed. pending is the number of
 	// octets of the body that are still to come, negative where it is unknown.
 	flusher *http.ResponseController
-	pending int64
-
-	flushed bool // the server has the header, or there is none
+	pending int
+	flushed bool
 }
+
+// maxUnflushed is the number of digits of the longest Content-Length whose
+// body is left to the server's buffer. Such a body comes at once; a flush would
+// cost each answer a system call, a tenth of the throughput of a busy Traefik.
+const maxUnflushed = 4
 
 // WriteHeader implements [http.ResponseWriter].
 func (w *responseWriter) WriteHeader(status int) {
+	header := w.Header()
+	length := header["Content-Length"]
+	if length != nil && len(length[0]) <= w.digits {
+		if header["Set-Cookie"] != nil {
+			rewriteHeader(w, header)
+		}
+		w.settled = true
+		w.ResponseWriter.WriteHeader(status)
+		return
+	}
+	writeHeader(w, status)
+}
+
+// writeHeader is WriteHeader for every response.
+func writeHeader(w *responseWriter, status int) {
 	if w.committed {
 		return
 	}
@@ -52,23 +81,23 @@ func (w *responseWriter) WriteHeader(status int) {
 		if lines := header["Set-Cookie"]; len(lines) > 0 {
 			w.held = append(w.held, lines...)
 			delete(header, "Set-Cookie")
+			w.digits = 0 // or WriteHeader would forget them
 		}
 		w.ResponseWriter.WriteHeader(status)
 		return
 	}
-	w.commit()
+	rewriteLines(w, header)
 	w.ResponseWriter.WriteHeader(status)
-
 	// Only successful answers are streams. Flushing an error would tear it out
 	// of Traefik's retry middleware, whose writer passes Flush on even while it
 	// holds the answer back, and would take the Content-Length from the error
 	// pages that Traefik writes itself.
-	if status < http.StatusOK || status >= http.StatusMultipleChoices || status == http.StatusNoContent || w.method == http.MethodHead {
+	if status < http.StatusOK || status >= http.StatusMultipleChoices || status == http.StatusNoContent || w.request.Method == http.MethodHead {
 		return
 	}
 	w.pending = -1
 	if length := header.Get("Content-Length"); length != "" && !strings.HasPrefix(header.Get("Content-Type"), "text/event-stream") {
-		if n, err := strconv.ParseInt(length, 10, 64); err == nil {
+		if n, err := strconv.Atoi(length); err == nil {
 			w.pending = n
 		}
 	}
@@ -84,10 +113,54 @@ func (w *responseWriter) WriteHeader(status int) {
 	}
 }
 
-// Write implements [http.ResponseWriter]. It flushes until the body is
-// complete, because without a timer nobody else would: what completes it goes
-// out when the handler returns.
+// rewriteHeader rewrites the Set-Cookie lines of a header that is committed. It
+// deals with lines of known kinds, out of whose text it cuts and joins the new
+// one, where the request carried no cookies that might have twins. The rest, which
+// is rare, is for rewriteLines.
+func rewriteHeader(w *responseWriter, header http.Header) {
+	if w.request.Header["Cookie"] != nil {
+		rewriteLines(w, header)
+		return
+	}
+	known := w.m.rewriter.known.Load().(map[string]string)
+	var lines []string
+	for _, line := range header["Set-Cookie"] {
+		end := strings.IndexByte(line+";", ';')
+		attributes := known[line[:1+strings.IndexByte(line, '=')]+line[end:]]
+		if attributes == "" {
+			rewriteLines(w, header)
+			return
+		}
+		lines = append(lines, line[:end]+attributes)
+	}
+	header["Set-Cookie"] = lines
+}
+
+// rewriteLines is rewriteHeader for all lines and requests.
+func rewriteLines(w *responseWriter, header http.Header) {
+	w.committed = true
+	lines := header["Set-Cookie"]
+	if len(w.held) > 0 {
+		lines = append(w.held, lines...)
+		w.held = nil
+	}
+	if len(lines) > 0 {
+		header["Set-Cookie"] = rewrite(w.m.rewriter, lines, w.request.Header["Cookie"])
+	}
+}
+
+// Write implements [http.ResponseWriter].
 func (w *responseWriter) Write(b []byte) (int, error) {
+	if w.settled {
+		return w.ResponseWriter.Write(b)
+	}
+	return write(w, b)
+}
+
+// write is Write for every response. It flushes until the body is complete,
+// because without a timer nobody else would: what completes it goes out when the
+// handler returns.
+func write(w *responseWriter, b []byte) (int, error) {
 	if !w.committed {
 		w.WriteHeader(http.StatusOK)
 	}
@@ -96,7 +169,7 @@ func (w *responseWriter) Write(b []byte) (int, error) {
 		return n, err
 	}
 	if w.pending > 0 {
-		w.pending -= int64(n)
+		w.pending -= n
 		if w.pending <= 0 {
 			w.flusher = nil
 			return n, err
@@ -107,30 +180,13 @@ func (w *responseWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Hijack implements [http.Hijacker]. What is written to the returned writer up
-// to the end of the first header block has its Set-Cookie lines rewritten; the
-// connection itself is handed out as it is.
-func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err != nil {
-		return conn, rw, err
-	}
-	w.committed, w.flushed = true, true
-	if len(w.held) > 0 {
-		header := w.Header()
-		header["Set-Cookie"] = append(w.held, header["Set-Cookie"]...)
-	}
-	editor := &headerBlockWriter{dst: rw.Writer, rewriter: w.rewriter, cookies: w.cookies}
-	return conn, bufio.NewReadWriter(rw.Reader, bufio.NewWriter(editor)), nil
-}
-
 // finish commits a response for which the handler wrote nothing. The status is
 // left to the server, as it is without the plugin. Where trailers came that the
 // header did not announce, it flushes, as the reverse proxy wants to: net/http
 // sends them only with a body in chunks.
-func (w *responseWriter) finish() {
+func finish(w *responseWriter) {
 	if !w.committed {
-		w.commit()
+		rewriteLines(w, w.Header())
 		return
 	}
 	header := w.Header()
@@ -145,17 +201,28 @@ func (w *responseWriter) finish() {
 	}
 }
 
-// commit rewrites the Set-Cookie lines that the header map holds.
-func (w *responseWriter) commit() {
-	w.committed = true
-	header := w.Header()
-	lines := header["Set-Cookie"]
+// upgradeWriter is the writer of a request that asks for an upgrade. Other
+// requests do without the method, which would cost them eight allocations.
+type upgradeWriter struct {
+	*responseWriter
+}
+
+// Hijack implements [http.Hijacker]. What is written to the returned writer up
+// to the end of the first header block has its Set-Cookie lines rewritten; the
+// connection itself is handed out as it is.
+func (u *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w := u.responseWriter
+	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err != nil {
+		return conn, rw, err
+	}
+	w.committed, w.settled = true, true
 	if len(w.held) > 0 {
-		lines = append(w.held, lines...)
+		header := w.Header()
+		header["Set-Cookie"] = append(w.held, header["Set-Cookie"]...)
 	}
-	if len(lines) > 0 {
-		header["Set-Cookie"] = w.rewriter.rewrite(lines, w.cookies)
-	}
+	editor := &headerBlockWriter{dst: rw.Writer, rewriter: w.m.rewriter, cookies: w.request.Header["Cookie"]}
+	return conn, bufio.NewReadWriter(rw.Reader, bufio.NewWriter(editor)), nil
 }
 
 // maxHeaderBlock is the size in octets over which headerBlockWriter gives up
@@ -231,7 +298,7 @@ func (rw *rewriter) rewriteBlock(block []byte, cookieFields []string) []byte {
 			continue
 		}
 		value := strings.Trim(line[len(field):], " \t")
-		for _, rewritten := range rw.rewrite([]string{value}, cookieFields) {
+		for _, rewritten := range rewrite(rw, []string{value}, cookieFields) {
 			edited = append(edited, "Set-Cookie: "+rewritten)
 		}
 	}

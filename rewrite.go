@@ -31,10 +31,13 @@ type rewriter struct {
 	policy *policy
 	name   string // the middleware's, for the log
 
-	// What the policy makes of a line depends on the cookie's name and
-	// attributes, not on its value: those two are the key, results the map of
-	// what was found, a map[string]result that is replaced and never changed.
-	results atomic.Value
+	// What the policy makes of a line depends on its kind: the cookie's name, an
+	// equals sign and the attributes from the first semicolon on, without the
+	// value. What was found is remembered in two maps, which are replaced and never
+	// changed: known, a map[string]string of the new attributes, has the kinds
+	// that need nothing else unless the request carried the cookie; results, a
+	// map[string]result, has all.
+	known, results atomic.Value
 
 	mu      sync.Mutex      // guards the two sets and the replacement of results
 	changed map[string]bool // names whose change is in the log
@@ -46,10 +49,12 @@ type result struct {
 	attributes string // the text that replaces the node's, from the first semicolon on
 	twin       string // the line that expires the unpartitioned twin, or ""
 	always     bool   // the twin is expired whether the request carried it or not
+	lasting    bool   // worth remembering: it took work, and the kind comes again
 }
 
 func newRewriter(p *policy, name string) *rewriter {
 	rw := &rewriter{policy: p, name: name, changed: map[string]bool{}, warned: map[string]bool{}}
+	rw.known.Store(map[string]string{})
 	rw.results.Store(map[string]result{})
 	return rw
 }
@@ -57,9 +62,10 @@ func newRewriter(p *policy, name string) *rewriter {
 // rewrite returns the Set-Cookie lines of a response to a request with those
 // Cookie header fields. It keeps the order of the lines and never edits the
 // slice that it is given.
-func (rw *rewriter) rewrite(lines, cookieFields []string) []string {
+func rewrite(rw *rewriter, lines, cookieFields []string) []string {
 	rewritten := make([]string, 0, len(lines)+2)
 	results := rw.results.Load().(map[string]result)
+	var found map[string]result // of this response, to be remembered at once
 	for _, line := range lines {
 		pair, attributes := line, ""
 		if i := strings.IndexByte(line, ';'); i >= 0 {
@@ -74,28 +80,52 @@ func (rw *rewriter) rewrite(lines, cookieFields []string) []string {
 			rewritten = append(rewritten, line)
 			continue
 		}
-		r, ok := results[name+attributes]
+		kind, date := name+"="+attributes, ""
+		r, ok := results[kind]
+		if !ok && strings.Contains(attributes, "xpires") {
+			// The same kind comes with another date each time.
+			var state string
+			attributes, date, state = cutDate(attributes, time.Now())
+			kind = name + "=" + attributes + state
+			r, ok = results[kind]
+		}
 		if !ok {
-			r = rw.resolve(name, attributes)
+			r = rw.resolve(name, attributes, date)
+			if r.lasting && len(kind) <= maxKey && len(found) < maxRemembered {
+				if found == nil {
+					found = map[string]result{}
+				}
+				found[kind] = r
+			}
 		}
 		// A line that browsers refuse sets nothing: what they hold is still good.
 		if r.twin != "" && (r.always || carries(cookieFields, name)) && len(pair) <= maxPair && !controls.MatchString(pair) {
 			rewritten = append(rewritten, r.twin)
 		}
+		if date != "" {
+			rewritten = append(rewritten, pair+strings.Replace(r.attributes, dateMark, date, 1))
+			continue
+		}
 		rewritten = append(rewritten, pair+r.attributes)
+	}
+	if found != nil {
+		rw.remember(found)
 	}
 	return rewritten
 }
 
-// resolve works out the result for a line that was not seen before, tells the
-// log and remembers it. What costs nothing to work out is not remembered, nor is
-// a line with a date, which does not come again.
-func (rw *rewriter) resolve(name, attributes string) result {
+// resolve works out the result for a kind that is not remembered, and tells the
+// log. Where date is not empty, it was cut out of the attributes.
+func (rw *rewriter) resolve(name, attributes, date string) result {
 	rule := rw.policy.ruleFor(name)
-	if rule == nil || len(rule.changes) == 0 || controls.MatchString(attributes) {
+	whole := attributes
+	if date != "" {
+		whole = strings.Replace(attributes, dateMark, date, 1)
+	}
+	if rule == nil || len(rule.changes) == 0 || controls.MatchString(whole) {
 		return result{attributes: attributes}
 	}
-	l := readLifetime(attributes, time.Now())
+	l := readLifetime(whole, time.Now())
 	e := rule.edit(name, l.deletes)
 	r := result{attributes: e.apply(attributes)}
 	if name != "" && rw.policy.expireUnpartitioned && rule.change("Partitioned").text != "" {
@@ -103,14 +133,12 @@ func (rw *rewriter) resolve(name, attributes string) result {
 		r.always = l.deletes
 	}
 	if r.attributes != attributes && rw.first(rw.changed, name) {
-		fmt.Printf("chips: %s: cookie %.64q: attributes %.256q became %.256q (%s)\n", rw.name, name, attributes, r.attributes, rule.option)
+		fmt.Printf("chips: %s: cookie %.64q: attributes %.256q became %.256q (%s)\n", rw.name, name, whole, strings.Replace(r.attributes, dateMark, date, 1), rule.option)
 	}
 	if e.skipped != "" && rw.first(rw.warned, name) {
 		log.New(log.Writer(), "", 0).Printf("chips: %s: cookie %.64q: skipped %s (%s): the prefix of the name forbids it", rw.name, name, e.skipped, rule.option)
 	}
-	if !l.volatile {
-		rw.remember(name+attributes, r)
-	}
+	r.lasting = !l.volatile || date != ""
 	return r
 }
 
@@ -126,22 +154,27 @@ func (rw *rewriter) first(logged map[string]bool, name string) bool {
 	return true
 }
 
-// remember keeps the result for a key. Where there is no room left it starts
-// anew, so that a burst of odd lines does not keep the usual ones out for ever.
-func (rw *rewriter) remember(key string, r result) {
-	if len(key) > maxKey {
-		return
-	}
+// remember keeps results. Where there is no room left it starts anew, so that a
+// burst of odd lines does not keep the usual ones out for ever.
+func (rw *rewriter) remember(found map[string]result) {
 	rw.mu.Lock()
 	defer rw.mu.Unlock()
-	old := rw.results.Load().(map[string]result)
-	if len(old) >= maxRemembered {
-		old = nil
-	}
-	results := make(map[string]result, len(old)+1)
-	for k, v := range old {
+	results := map[string]result{}
+	for k, v := range found {
 		results[k] = v
 	}
-	results[key] = r
+	old := rw.results.Load().(map[string]result)
+	if len(old)+len(found) <= maxRemembered {
+		for k, v := range old {
+			results[k] = v
+		}
+	}
+	known := make(map[string]string, len(results))
+	for k, v := range results {
+		if !v.always {
+			known[k] = v.attributes
+		}
+	}
+	rw.known.Store(known)
 	rw.results.Store(results)
 }

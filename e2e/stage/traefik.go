@@ -149,7 +149,10 @@ func (t *Traefik) start(binary string, options TraefikOptions, dynamic string) e
 		return err
 	}
 	t.HTTP, t.HTTPS = fmt.Sprintf("127.0.0.1:%d", ports[0]), fmt.Sprintf("127.0.0.1:%d", ports[1])
-	experimental := map[string]any{"localPlugins": map[string]any{"traefik-chips": map[string]any{"moduleName": ModuleName}}}
+	experimental := map[string]any{"localPlugins": map[string]any{
+		"traefik-chips": map[string]any{"moduleName": ModuleName},
+		"naive":         map[string]any{"moduleName": ModuleName + "/e2e/bench/naive"}, // the benchmarks' alone
+	}}
 	if options.FastProxy {
 		experimental["fastProxy"] = map[string]any{}
 	}
@@ -244,6 +247,9 @@ func (t *Traefik) write(name, text string) error {
 }
 
 func (t *Traefik) logFile() string { return filepath.Join(t.folder, "traefik.log") }
+
+// Pid returns Traefik's process id.
+func (t *Traefik) Pid() int { return t.cmd.Process.Pid }
 
 // Log returns what Traefik has logged so far, as lines of JSON.
 func (t *Traefik) Log() string {
