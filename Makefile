@@ -3,7 +3,7 @@
 SHELL := bash
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.6.2
 
-.PHONY: help demo screenshots packages test test-plugin test-traefik test-browsers lint fuzz
+.PHONY: help demo screenshots packages test test-plugin test-traefik test-browsers bench bench-traefik lint fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,12 @@ test-traefik: packages ## the plugin, interpreted and through two versions of Tr
 
 test-browsers: packages ## the chat in Chromium and Firefox
 	cd e2e && node --test --test-concurrency=1 --test-reporter=spec browser/*.test.mjs
+
+bench: ## measure what a response costs, interpreted, into BENCHMARKS.md
+	cd e2e && go run ./cmd/bench > ../.cache/bench.log && grep -v ^chips ../.cache/bench.log
+
+bench-traefik: ## measure throughput, latency and memory on a real Traefik, into BENCHMARKS.md
+	cd e2e && go build -o ../.cache/bench-traefik ./cmd/bench-traefik && exec ../.cache/bench-traefik
 
 fuzz: ## run each fuzz test for a minute
 	for f in $$(go test -list '^Fuzz' . | grep ^Fuzz); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime 1m . || exit 1; done

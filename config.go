@@ -22,10 +22,12 @@ type policy struct {
 type rule struct {
 	option  string // where it stands in the configuration, `cookies[1]`
 	pattern string
-	changes []attribute // in canonical order; empty where the rule keeps
+	matches *regexp.Regexp // the pattern: one compiled call for a name
+	changes []attribute    // in canonical order; empty where the rule keeps
 
-	base     *edit
-	prefixed []*edit // by the index in prefixes; base where the prefix forbids nothing
+	partitions bool // it sets Partitioned
+	base       *edit
+	prefixed   []*edit // by the index in prefixes; base where the prefix forbids nothing
 }
 
 func defaultRules() []CookieRule {
@@ -79,7 +81,7 @@ func compile(config *Config, name string) (*policy, error) {
 		for _, earlier := range p.rules {
 			// A pattern covers another one if it matches it with each * read
 			// as a character that no cookie name has.
-			if compiled.pattern != "" && matchName(earlier.pattern, strings.ReplaceAll(compiled.pattern, "*", "\x00")) {
+			if compiled.pattern != "" && earlier.matches.MatchString(strings.ReplaceAll(compiled.pattern, "*", "\x00")) {
 				f.add(option+".name", compiled.pattern, "never applies, because "+earlier.option+" comes first and matches the same cookies")
 				break
 			}
@@ -129,7 +131,8 @@ func compileRule(option string, config CookieRule, f *faults) *rule {
 }
 
 func newRule(option, pattern string, changes []attribute) *rule {
-	r := &rule{option: option, pattern: pattern, changes: changes, base: newEdit(changes, nil, false)}
+	r := &rule{option: option, pattern: pattern, matches: matcher(pattern), changes: changes, base: newEdit(changes, nil, false)}
+	r.partitions = r.change("Partitioned").text != ""
 	for i := range prefixes {
 		e := r.base
 		for _, a := range changes {
@@ -298,26 +301,11 @@ func oneOf(value string, choices []string) (spelling, reason string) {
 	return spelling, reason
 }
 
-// matchName reports whether name matches a pattern in which * stands for any
-// run of characters.
-func matchName(pattern, name string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == name
-	}
-	first, last := parts[0], parts[len(parts)-1]
-	if len(name) < len(first)+len(last) || !strings.HasPrefix(name, first) || !strings.HasSuffix(name, last) {
-		return false
-	}
-	name = name[len(first) : len(name)-len(last)]
-	for _, part := range parts[1 : len(parts)-1] {
-		i := strings.Index(name, part)
-		if i < 0 {
-			return false
-		}
-		name = name[i+len(part):]
-	}
-	return true
+// matcher returns a pattern of names, in which * stands for any run of
+// characters, as a regular expression. One that is refused may not be UTF-8.
+func matcher(pattern string) *regexp.Regexp {
+	literal := regexp.QuoteMeta(strings.ToValidUTF8(pattern, "?"))
+	return regexp.MustCompile(`(?s)^` + strings.ReplaceAll(literal, `\*`, `.*`) + `$`)
 }
 
 // ruleFor returns the rule that decides about the cookies of that name, or nil.
@@ -326,7 +314,7 @@ func (p *policy) ruleFor(name string) *rule {
 		return r
 	}
 	for _, r := range p.rules {
-		if matchName(r.pattern, name) {
+		if r.matches.MatchString(name) {
 			return r
 		}
 	}

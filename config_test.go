@@ -98,7 +98,15 @@ func TestRefusedConfigurations(t *testing.T) {
 	}
 }
 
-func TestMatchName(t *testing.T) {
+func TestMatcherOfARefusedName(t *testing.T) {
+	config := CreateConfig()
+	config.Cookies = []CookieRule{{Name: "a\xff", Keep: true}}
+	if _, err := New(context.Background(), http.NotFoundHandler(), config, "test@file"); err == nil {
+		t.Error("a name that is not UTF-8 was taken")
+	}
+}
+
+func TestMatcher(t *testing.T) {
 	tests := []struct {
 		pattern, name string
 		want          bool
@@ -108,8 +116,8 @@ func TestMatchName(t *testing.T) {
 		{"a*b*c", "a1b2c", true}, {"a*b*c", "acb", false}, {"*b*", "abc", true}, {"**", "x", true}, {"a.c", "abc", false},
 	}
 	for _, tt := range tests {
-		if got := matchName(tt.pattern, tt.name); got != tt.want {
-			t.Errorf("matchName(%q, %q): got %t; want %t", tt.pattern, tt.name, got, tt.want)
+		if got := matcher(tt.pattern).MatchString(tt.name); got != tt.want {
+			t.Errorf("matcher(%q) and %q: got %t; want %t", tt.pattern, tt.name, got, tt.want)
 		}
 	}
 }

@@ -128,7 +128,7 @@ func (rw *rewriter) resolve(name, attributes, date string) result {
 	l := readLifetime(whole, time.Now())
 	e := rule.edit(name, l.deletes)
 	r := result{attributes: e.apply(attributes)}
-	if name != "" && rw.policy.expireUnpartitioned && rule.change("Partitioned").text != "" {
+	if name != "" && rw.policy.expireUnpartitioned && rule.partitions {
 		r.twin = unpartitionedTwin(name, l)
 		r.always = l.deletes
 	}
@@ -171,7 +171,7 @@ func (rw *rewriter) remember(found map[string]result) {
 	}
 	known := make(map[string]string, len(results))
 	for k, v := range results {
-		if !v.always {
+		if !v.always && k[0] != '=' { // without a name it may be no cookie at all
 			known[k] = v.attributes
 		}
 	}

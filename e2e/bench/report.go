@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"image/color"
 	"os"
@@ -55,10 +56,14 @@ func (t Table) String() string {
 	return b.String()
 }
 
-// Publish writes text into the section of BENCHMARKS.md between the comments
-// `<!-- name -->` and `<!-- /name -->`.
-func Publish(name, text string) error {
-	path := filepath.Join(stage.Root(), "BENCHMARKS.md")
+// Publish writes a summary into README.md and the whole into BENCHMARKS.md, in
+// both between the comments `<!-- name -->` and `<!-- /name -->`.
+func Publish(name, summary, text string) error {
+	return errors.Join(publish("README.md", name, summary), publish("BENCHMARKS.md", name, text))
+}
+
+func publish(file, name, text string) error {
+	path := filepath.Join(stage.Root(), file)
 	page, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -67,7 +72,7 @@ func Publish(name, text string) error {
 	before, rest, found := strings.Cut(string(page), open)
 	_, after, closed := strings.Cut(rest, end)
 	if !found || !closed {
-		return fmt.Errorf("%s has no section %s", path, name)
+		return fmt.Errorf("%s has no section %s", file, name)
 	}
 	return os.WriteFile(path, []byte(before+open+text+end+after), 0o644)
 }

@@ -1,10 +1,7 @@
 package stage
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -16,7 +13,7 @@ import (
 type Cluster struct {
 	Nodes []*Node
 
-	chats *process
+	chats *Process
 }
 
 // Node is one GMS node: see e2e/gms/node.mjs for what it is and is not.
@@ -25,7 +22,7 @@ type Node struct {
 	Address string // the same after a stop and a start
 
 	args    []string
-	process *process
+	process *Process
 }
 
 // StartCluster starts a chat server and a node for each name. A bare one sends
@@ -40,7 +37,7 @@ func StartCluster(bare bool, names ...string) (*Cluster, error) {
 		return nil, err
 	}
 	for _, name := range names {
-		n := &Node{Name: name, args: []string{"node.mjs", "--name", name, "--chats", c.chats.address}}
+		n := &Node{Name: name, args: []string{"node.mjs", "--name", name, "--chats", c.chats.Address}}
 		if bare {
 			n.args = append(n.args, "--bare")
 		}
@@ -68,7 +65,7 @@ func (c *Cluster) Stop() {
 	for _, n := range c.Nodes {
 		n.Stop()
 	}
-	c.chats.stop()
+	c.chats.Stop()
 }
 
 // Start starts a node that does not run, at the address that it had before.
@@ -78,64 +75,27 @@ func (n *Node) Start() error {
 		return err
 	}
 	if n.Address == "" {
-		_, port, err := net.SplitHostPort(p.address)
+		_, port, err := net.SplitHostPort(p.Address)
 		if err != nil {
-			p.stop()
+			p.Stop()
 			return err
 		}
 		n.args = append(n.args, "--port", port)
 	}
-	n.Address, n.process = p.address, p
+	n.Address, n.process = p.Address, p
 	return nil
 }
 
 // Stop ends the node, as a crash does.
-func (n *Node) Stop() { n.process.stop() }
+func (n *Node) Stop() { n.process.Stop() }
 
 // Cut cuts the node's WebSocket connections, without a word to the clients.
 func (n *Node) Cut() error { return n.process.cmd.Process.Signal(syscall.SIGUSR2) }
 
-// process is a program of Node.js that prints its address when it is ready and
-// ends when its standard input closes.
-type process struct {
-	address string
-	cmd     *exec.Cmd
-	stdin   io.Closer
-}
-
-func startNode(args ...string) (*process, error) {
+func startNode(args ...string) (*Process, error) {
 	cmd := exec.Command("node", args...)
 	cmd.Dir = filepath.Join(Root(), "e2e", "gms")
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p := &process{cmd: cmd, stdin: stdin}
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	var ready struct{ Address string }
-	if err == nil {
-		err = json.Unmarshal(line, &ready)
-	}
-	if err != nil {
-		p.stop()
-		return nil, fmt.Errorf("node %v: %w", args, err)
-	}
-	p.address = ready.Address
-	return p, nil
-}
-
-func (p *process) stop() {
-	_ = p.stdin.Close()
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
+	return StartProcess(cmd)
 }
 
 // DefaultPlugin is the plugin's configuration for the cluster.
