@@ -3,8 +3,6 @@ package e2e
 import (
 	"bufio"
 	"bytes"
-	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -18,8 +16,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 
 	"github.com/traefikchips/traefik-chips/e2e/stage"
 )
@@ -94,7 +90,8 @@ func TestDifferential(t *testing.T) {
 		var group sync.WaitGroup
 		for range 8 {
 			group.Go(func() {
-				client := http2Client(traefik)
+				client := traefik.Client()
+				client.Transport.(*http.Transport).ForceAttemptHTTP2 = true
 				for {
 					seed := int(next.Add(1))
 					if seed > responses || t.Failed() {
@@ -200,18 +197,6 @@ func overHTTP1(traefik *stage.Traefik, method, host string, seed int) (answer, e
 	return a, err
 }
 
-func http2Client(traefik *stage.Traefik) *http.Client {
-	return &http.Client{
-		Transport: &http2.Transport{DialTLSContext: func(_ context.Context, network, _ string, config *tls.Config) (net.Conn, error) {
-			config = config.Clone()
-			config.InsecureSkipVerify = true
-			return tls.Dial(network, traefik.HTTPS, config)
-		}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Timeout:       time.Minute,
-	}
-}
-
 func overHTTP2(client *http.Client, method, host string, seed int) (answer, error) {
 	r, err := http.NewRequest(method, fmt.Sprintf("https://%s/gen/%d", host, seed), nil)
 	if err != nil {
@@ -223,6 +208,9 @@ func overHTTP2(client *http.Client, method, host string, seed int) (answer, erro
 		return answer{}, err
 	}
 	defer response.Body.Close()
+	if response.ProtoMajor != 2 {
+		return answer{}, fmt.Errorf("got %s", response.Proto)
+	}
 	body, err := io.ReadAll(response.Body)
 	a := answer{body: string(body), trailer: response.Trailer}
 	for _, line := range response.Header["Set-Cookie"] {

@@ -16,7 +16,6 @@ require (
 	github.com/prometheus/procfs v0.23.0
 	github.com/traefikchips/traefik-chips v0.0.0
 	github.com/tsenart/vegeta/v12 v12.13.0
-	golang.org/x/net v0.62.0
 	gonum.org/v1/plot v0.17.0
 )
 
@@ -35,6 +34,7 @@ require (
 	github.com/rs/dnscache v0.0.0-20230804202142-fc85eb664529 // indirect
 	github.com/stretchr/testify v1.9.0 // indirect
 	golang.org/x/image v0.30.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
