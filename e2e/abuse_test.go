@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"reflect"
 	"strings"
@@ -227,6 +228,76 @@ func abuseBy(t *testing.T, cases map[string]func(io.Writer), traefik *stage.Trae
 			i := strings.Index(strings.ToLower(log), word)
 			t.Errorf("Traefik's log has a %s: %.600s", word, log[max(0, i-100):])
 		}
+	}
+}
+
+// No request makes a response carry a line that the node and the rules did not
+// make: whatever its cookies are, a client gets the same lines as without any,
+// and in front of each at most the one that expires its twin.
+func TestAbuseByAClient(t *testing.T) {
+	names := []string{"a", "ab", "abc", "BAYEUX_BROWSER", "__Host-x"}
+	lines := []string{"a=1; Path=/", "ab=2", "abc=3; Path=/x", "BAYEUX_BROWSER=4; Path=/; HttpOnly", "__Host-x=5; Path=/"}
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Set-Cookie"] = lines
+		_, _ = io.WriteString(w, "ok")
+	}))
+	t.Cleanup(node.Close)
+	many := func(pairs func(i int) string, n int) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = pairs(i)
+		}
+		return strings.Join(list, "; ")
+	}
+	cases := map[string]struct {
+		cookie  string
+		expires []string // the names whose twins are expired
+	}{
+		"10,000 cookies":          {cookie: many(func(i int) string { return fmt.Sprintf("c%d=%d", i, i) }, 10000)},
+		"the largest field":       {cookie: "big=" + strings.Repeat("x", 1000<<10)},
+		"duplicates of each name": {cookie: many(func(i int) string { return names[i%len(names)] + "=" + strings.Repeat("v", i) }, 50), expires: names},
+		"prefixes of one another": {cookie: "ab=1", expires: []string{"ab"}},
+		"a name inside of others": {cookie: "xa=1; a-b=2; Xabc=3; aa=4"},
+		"a name inside of values": {cookie: "v=a=1; w=ab=2,abc=3"},
+		"names in another case":   {cookie: "A=1; AB=2; bayeux_browser=3; __host-x=4"},
+		"attributes as cookies":   {cookie: "a=1; Domain=evil.test; Path=/evil; Max-Age=0", expires: []string{"a"}},
+		"what looks like a line":  {cookie: "a=1%0d%0aSet-Cookie:%20evil=1; evil=\"; Set-Cookie: b=1\"", expires: []string{"a"}},
+		"blanks and semicolons":   {cookie: ";; ; =; =x; a ; ab"},
+		"quotes":                  {cookie: `x="; a=1; "`, expires: []string{"a"}},
+		"bytes above 0x7f":        {cookie: "\xff\xfe=1; caf\xe9=a=1; a=\xff", expires: []string{"a"}},
+	}
+	for _, options := range runs() {
+		t.Run(options.String(), func(t *testing.T) {
+			traefik := startTraefik(t, options, behaviour(node.URL))
+			client := traefik.Client()
+			plain, _ := get(t, client, "GET", "http://default.test/", nil)
+			wanted := plain.Header["Set-Cookie"]
+			if len(wanted) != len(lines)+1 {
+				t.Fatalf("got %q; want the sticky cookie and the node's", wanted)
+			}
+			for name, tt := range cases {
+				t.Run(name, func(t *testing.T) {
+					answer, body := get(t, client, "GET", "http://default.test/", http.Header{"Cookie": {tt.cookie}})
+					if answer.StatusCode != http.StatusOK || body != "ok" {
+						t.Errorf("got %d, %q", answer.StatusCode, body)
+					}
+					var expired, others []string
+					for _, line := range answer.Header["Set-Cookie"] {
+						if twin(line) {
+							expired = append(expired, line[:strings.IndexByte(line, '=')])
+						} else {
+							others = append(others, line)
+						}
+					}
+					if !reflect.DeepEqual(others, wanted) {
+						t.Errorf("got %q; want %q", others, wanted)
+					}
+					if !reflect.DeepEqual(expired, tt.expires) {
+						t.Errorf("the twins of %q are expired; want %q", expired, tt.expires)
+					}
+				})
+			}
+		})
 	}
 }
 
