@@ -38,7 +38,7 @@ bench-traefik: ## measure throughput, latency and memory on a real Traefik, into
 	cd e2e && go build -o ../.cache/bench-traefik ./cmd/bench-traefik && exec ../.cache/bench-traefik
 
 fuzz: ## run each fuzz test for a minute
-	for f in $$(go test -list '^Fuzz' . | grep ^Fuzz); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime 1m . || exit 1; done
+	for d in . e2e; do (cd $$d && for f in $$(go test -list '^Fuzz' . | grep ^Fuzz); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime 1m . || exit 1; done) || exit 1; done
 
 lint: ## run golangci-lint on both modules
 	go run $(GOLANGCI) run ./...

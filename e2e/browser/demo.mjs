@@ -10,15 +10,17 @@ export async function startDemo() {
 }
 
 // Opens the page and waits until both halves have come to their end: the one
-// chat has failed, the other is open, and each has its verdicts.
+// chat has failed, the other is open, and each has its verdicts, on all that the
+// failed one received.
 export async function openDemo(browser, address, { width, height }) {
   const page = await browser.newPage();
   await page.setViewport({ width, height });
   await page.goto(address);
   await page.waitForFunction(() => {
     const [without, with_] = document.querySelectorAll('chat-widget');
-    const verdicts = [...document.querySelectorAll('.half')].map((half) => half.querySelectorAll('.verdict').length);
-    return without?.dataset.state === 'failed' && with_?.dataset.state === 'open' && verdicts.every((n) => n === 2);
+    const halves = [...document.querySelectorAll('.half')];
+    return without?.dataset.state === 'failed' && with_?.dataset.state === 'open' && halves.every((half) => half.querySelectorAll('.verdict').length === 2) &&
+      halves[0].textContent.includes(`received ${without.facts.handshakes} times`);
   }, { timeout: 60000, polling: 50 });
   return page;
 }

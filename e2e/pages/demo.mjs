@@ -29,13 +29,15 @@ class Half {
     element.append(widget, title, this.list);
     widget.addEventListener('facts', () => this.soon());
     this.next = first.next;
+    this.looking = Promise.resolve();
     this.soon();
   }
 
-  // Looks once, a moment after the last of several changes.
+  // Looks once, a moment after the last of several changes, and never twice at
+  // a time: an answer would count twice.
   soon() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.look(), 200);
+    this.timer = setTimeout(() => (this.looking = this.looking.then(() => this.look(), console.error)), 200);
   }
 
   async look() {
