@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, missing } from './browsers.mjs';
 import { openDemo, startDemo } from './demo.mjs';
+import { control } from './helpers.mjs';
 
 let demo;
 
@@ -18,6 +19,8 @@ for (const [name, profile] of [['chromium', 'allowed'], ['chromium', 'blocked'],
     test('the demo page tells at one look', { timeout: 120000 }, async (t) => {
       const browser = await launch(name, profile);
       t.after(() => browser.close());
+      const { origin } = new URL(demo.address);
+      await control(browser, profile, origin, origin.replace('bank', 'gms-plain'));
       const page = await openDemo(browser, demo.address, { width: 1280, height: 1000 });
       const without = await cookies(page, '[data-service=gms-plain]');
       assert.match(without.join('\n'), /^BAYEUX_BROWSER=\w+; Path=\/; HttpOnly✗ dropped by this browser, received 8 times$/m);

@@ -7,9 +7,20 @@ export const names = (cookies) => cookies.map(({ name }) => name).sort();
 export const named = (cookies, name) => cookies.filter((c) => c.name === name);
 export const distinct = (list) => [...new Set(list)];
 
-// Starts a browser for one test, and proves that it blocks third-party cookies,
-// or that it allows them: a plain `SameSite=None; Secure` cookie is dropped, or
-// kept, in this very run.
+// Proves that a browser blocks third-party cookies, or that it allows them: a
+// plain `SameSite=None; Secure` cookie of the service, in a company's page, is
+// dropped, or kept, in this very run.
+export async function control(instance, profile, company, plain) {
+  const page = await instance.newPage();
+  await page.goto(`${company}/page.css`);
+  const status = await page.evaluate(async (url) => (await fetch(url, { credentials: 'include' })).status, `${plain}/control`);
+  assert.equal(status, 200);
+  const kept = [...(await instance.jar()), ...(await instance.jar(company))];
+  assert.deepEqual(names(kept), profile === 'blocked' ? [] : ['control'], `the control of a browser with third-party cookies ${profile}`);
+  await page.close();
+}
+
+// Starts a browser for one test, with its control.
 export async function browse(t, browser, profile, stage) {
   const instance = await launch(browser, profile);
   instance.chats = [];
@@ -17,13 +28,7 @@ export async function browse(t, browser, profile, stage) {
     await report(t, instance, stage);
     await instance.close();
   });
-  const page = await instance.newPage();
-  await page.goto(`${stage.companies[0]}/page.css`);
-  const status = await page.evaluate(async (url) => (await fetch(url, { credentials: 'include' })).status, `${stage.plain}/control`);
-  assert.equal(status, 200);
-  const kept = [...(await instance.jar()), ...(await instance.jar(stage.companies[0]))];
-  assert.deepEqual(names(kept), profile === 'blocked' ? [] : ['control'], `the control of a browser with third-party cookies ${profile}`);
-  await page.close();
+  await control(instance, profile, stage.companies[0], stage.plain);
   return instance;
 }
 
