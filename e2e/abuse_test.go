@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/procfs"
-
 	"github.com/traefikchips/traefik-chips/e2e/stage"
 )
 
@@ -303,11 +301,7 @@ func TestAbuseByAClient(t *testing.T) {
 
 func residentMemory(t *testing.T, traefik *stage.Traefik) int {
 	t.Helper()
-	p, err := procfs.NewProc(traefik.Pid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	stat, err := p.Stat()
+	stat, err := traefik.Stat()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ const executables = {
 };
 
 // The path of a browser, or undefined. CHROMIUM and FIREFOX name others.
-export function executable(browser) {
+function executable(browser) {
   const named = process.env[browser.toUpperCase()];
   return named ?? executables[browser].find(existsSync);
 }

@@ -27,9 +27,7 @@ export async function startStage(...args) {
   const addresses = JSON.parse(lines[0]);
   const control = async (method, path, body) => {
     const answer = await fetch(addresses.control + path, { method, body });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path}: ${text}`);
-    return text;
+    if (!answer.ok) throw new Error(`${method} ${path}: ${await answer.text()}`);
   };
   return {
     ...addresses,
@@ -38,7 +36,6 @@ export async function startStage(...args) {
     cutNode: (name) => control('POST', `/nodes/${name}/cut`),
     // The plugin's configuration; undefined takes the plugin out.
     configure: (plugin) => control('PUT', '/plugin', plugin && JSON.stringify(plugin)),
-    log: () => control('GET', '/log'),
     async stop() {
       process.stdin.end();
       await exited;

@@ -26,7 +26,6 @@ type pages struct {
 type reception struct {
 	Service string   `json:"service"` // the host's first label, `gms-plain`
 	Request string   `json:"request"` // `POST /genesys/cometd/handshake`
-	Status  int      `json:"status"`
 	Lines   []string `json:"lines"`
 }
 
@@ -107,7 +106,7 @@ func (p *pages) note(answer *http.Response) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.received) < maxReceptions {
-		p.received = append(p.received, reception{service, answer.Request.Method + " " + answer.Request.URL.Path, answer.StatusCode, lines})
+		p.received = append(p.received, reception{service, answer.Request.Method + " " + answer.Request.URL.Path, lines})
 	}
 }
 

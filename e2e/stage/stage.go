@@ -103,7 +103,6 @@ func (s *Stage) Stop() (err error) {
 //	POST /nodes/{name}/stop, /nodes/{name}/start
 //	POST /nodes/{name}/cut   its WebSocket connections
 //	PUT  /plugin   the plugin's configuration as JSON; an empty body takes it out
-//	GET  /log      Traefik's
 //
 // Each answers when it is done.
 func (s *Stage) serveControl() (*http.Server, error) {
@@ -135,7 +134,6 @@ func (s *Stage) serveControl() (*http.Server, error) {
 		}
 		done(w, err)
 	})
-	mux.HandleFunc("GET /log", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, s.Traefik.Log()) })
 	return listen(mux)
 }
 

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"gopkg.in/yaml.v3"
 )
 
@@ -250,6 +251,16 @@ func (t *Traefik) logFile() string { return filepath.Join(t.folder, "traefik.log
 
 // Pid returns Traefik's process id.
 func (t *Traefik) Pid() int { return t.cmd.Process.Pid }
+
+// Stat returns what the kernel tells of Traefik's process: its memory and CPU
+// time.
+func (t *Traefik) Stat() (procfs.ProcStat, error) {
+	p, err := procfs.NewProc(t.Pid())
+	if err != nil {
+		return procfs.ProcStat{}, err
+	}
+	return p.Stat()
+}
 
 // Log returns what Traefik has logged so far, as lines of JSON.
 func (t *Traefik) Log() string {

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/procfs"
-
 	"github.com/traefikchips/traefik-chips/e2e/stage"
 )
 
@@ -66,11 +64,7 @@ type usage struct {
 }
 
 func usageOf(t *stage.Traefik) (usage, error) {
-	p, err := procfs.NewProc(t.Pid())
-	if err != nil {
-		return usage{}, err
-	}
-	stat, err := p.Stat()
+	stat, err := t.Stat()
 	if err != nil {
 		return usage{}, err
 	}
